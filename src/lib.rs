@@ -1,0 +1,1 @@
+//! Runpen runs code from an editor inside a hardened, single-use sandbox.
