@@ -1,0 +1,1 @@
+//! Docker, and whatever speaks its API. The only code that names bollard.

@@ -1,0 +1,203 @@
+//! The table of languages. It is data (`languages.toml`), changed by the user's configuration without code.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Size;
+
+/// Words of a command. `{file}` is the source file, `{class}` the class with `main`, `{args}` the user's arguments.
+pub type Step = Vec<String>;
+
+/// One row of the table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Language {
+    /// Name, the key of the row.
+    #[serde(default)]
+    pub name: String,
+    /// Name for people.
+    pub title: String,
+    /// Image reference: a pinned tag.
+    pub image: String,
+    /// File extensions without the dot.
+    pub extensions: Vec<String>,
+    /// Other names, among them those of code fences and of LSP's `languageId`.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Interpreters that a `#!` line may name.
+    #[serde(default)]
+    pub shebangs: Vec<String>,
+    /// Name of the source file in the sandbox when the document gives none.
+    pub file_name: String,
+    /// The commands.
+    pub steps: Steps,
+    /// What the compiler built, relative to the code's folder.
+    #[serde(default)]
+    pub artifacts: Vec<String>,
+    /// Whether the run step executes a file built there.
+    #[serde(default)]
+    pub exec: bool,
+    /// Memory of the run step.
+    pub memory: Size,
+    /// Processes and threads of the run step.
+    #[serde(default = "default_pids")]
+    pub pids: u32,
+    /// Open files of the run step.
+    #[serde(default = "default_nofile")]
+    pub nofile: u32,
+    /// Limits of the compile step.
+    #[serde(default)]
+    pub compile: CompileLimits,
+    /// Environment of both steps.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// How a selection is framed: see [`crate::snippet`].
+    #[serde(default)]
+    pub frame: Frame,
+    /// What its tools print: see [`crate::report`].
+    #[serde(default)]
+    pub report: ReportFormat,
+    /// Whether carriage returns before line feeds are removed, because the tool takes them for code.
+    #[serde(default)]
+    pub strip_carriage_returns: bool,
+}
+
+/// The commands of a language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Steps {
+    /// Builds what `run` runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compile: Option<Step>,
+    /// Runs it.
+    pub run: Step,
+}
+
+/// Limits of a compile step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct CompileLimits {
+    /// Memory.
+    pub memory: Size,
+    /// Processes and threads.
+    pub pids: u32,
+    /// Open files.
+    pub nofile: u32,
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self { memory: Size::mib(1024), pids: 256, nofile: 1024 }
+    }
+}
+
+/// How a selection becomes a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Frame {
+    /// Statements stand by themselves.
+    #[default]
+    None,
+    /// Python: statements stand by themselves; the file's imports are kept.
+    Python,
+    /// JavaScript: the same with `import` and `require`.
+    Javascript,
+    /// `main`, includes kept.
+    Cpp,
+    /// `package main`, imports kept and pruned, `func main`.
+    Go,
+    /// A class with `main`, imports kept.
+    Java,
+}
+
+/// Which parser of [`crate::report`] reads the tools' output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReportFormat {
+    /// None.
+    #[default]
+    None,
+    /// Python tracebacks and syntax errors.
+    Python,
+    /// Node's errors and stacks.
+    Node,
+    /// javac and JVM stack traces.
+    Java,
+    /// GCC's JSON, sanitizers, signals.
+    Gcc,
+    /// `go build` and panics.
+    Go,
+    /// bash, dash, BusyBox.
+    Shell,
+}
+
+fn default_pids() -> u32 {
+    64
+}
+
+fn default_nofile() -> u32 {
+    64
+}
+
+impl Language {
+    /// Environment of both steps, in order of names.
+    #[must_use]
+    pub fn env(&self) -> Vec<(String, String)> {
+        self.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    fn answers_to(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name) || self.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+    }
+}
+
+/// All languages, by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Languages(pub BTreeMap<String, Language>);
+
+static BUILT_IN: LazyLock<Languages> = LazyLock::new(|| {
+    let mut rows: BTreeMap<String, Language> =
+        toml::from_str(include_str!("languages.toml")).expect("the built-in table of languages is valid");
+    for (name, row) in &mut rows {
+        row.name.clone_from(name);
+    }
+    Languages(rows)
+});
+
+impl Languages {
+    /// The built-in table.
+    #[must_use]
+    pub fn built_in() -> &'static Self {
+        &BUILT_IN
+    }
+
+    /// By name or alias, whatever the case.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Language> {
+        self.0.values().find(|language| language.answers_to(name))
+    }
+
+    /// By the extension of a path or, without a known one, by a `#!` line.
+    #[must_use]
+    pub fn of(&self, path: &Path, text: &str) -> Option<&Language> {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        extension.and_then(|extension| self.by_extension(extension)).or_else(|| self.by_shebang(text))
+    }
+
+    fn by_extension(&self, extension: &str) -> Option<&Language> {
+        self.0.values().find(|language| language.extensions.iter().any(|own| own.eq_ignore_ascii_case(extension)))
+    }
+
+    fn by_shebang(&self, text: &str) -> Option<&Language> {
+        let line = text.strip_prefix('\u{feff}').unwrap_or(text).lines().next()?.strip_prefix("#!")?;
+        let mut words = line.split_whitespace();
+        let mut interpreter = words.next()?.rsplit('/').next()?;
+        if interpreter == "env" {
+            interpreter = words.find(|word| !word.starts_with('-') && !word.contains('='))?.rsplit('/').next()?;
+        }
+        self.0.values().find(|language| language.shebangs.iter().any(|own| own == interpreter))
+    }
+}

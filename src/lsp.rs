@@ -1,0 +1,1 @@
+//! The language server. The only code that names `tower_lsp`.
