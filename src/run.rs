@@ -10,6 +10,10 @@
 pub mod guest;
 mod manager;
 mod output;
+mod stage;
 mod task;
+#[cfg(test)]
+mod tests;
+mod verdict;
 
 pub use manager::{InputError, Manager, RunHandle, RunRequest, Stdin};

@@ -37,6 +37,12 @@ impl Size {
         Self(mebibytes * 1024 * 1024)
     }
 
+    /// So many bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
     /// In bytes.
     #[must_use]
     pub const fn bytes(self) -> u64 {
@@ -146,8 +152,8 @@ impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = self.0.as_millis();
         match milliseconds {
-            _ if milliseconds % 1000 != 0 => write!(f, "{milliseconds}ms"),
-            _ if milliseconds % 60_000 != 0 => write!(f, "{}s", milliseconds / 1000),
+            _ if !milliseconds.is_multiple_of(1000) => write!(f, "{milliseconds}ms"),
+            _ if !milliseconds.is_multiple_of(60_000) => write!(f, "{}s", milliseconds / 1000),
             _ => write!(f, "{}m", milliseconds / 60_000),
         }
     }

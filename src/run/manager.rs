@@ -1,9 +1,16 @@
 //! The manager of all runs: makes ids, owns the tasks, passes on input and cancellation.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::task::{Task, Voice};
 
 use crate::config::Settings;
 use crate::engine::Engines;
@@ -70,47 +77,186 @@ pub enum InputError {
     Full(String, usize),
 }
 
+/// Bytes of input that may wait for a program that does not read.
+const INPUT_LIMIT: usize = 1024 * 1024;
+
+/// Events that may wait for a client. Each holds at most one chunk of output.
+const EVENT_QUEUE: usize = 64;
+
 /// The manager. Cheap to clone.
 #[derive(Clone)]
 pub struct Manager {
     engines: Arc<dyn Engines>,
+    runs: Arc<Mutex<BTreeMap<u64, Entry>>>,
+    next: Arc<AtomicU64>,
+    tasks: TaskTracker,
+}
+
+/// A run under way.
+struct Entry {
+    id: String,
+    uri: Option<String>,
+    language: String,
+    since: Instant,
+    cancel: CancellationToken,
+    input: Option<InputQueue>,
+}
+
+/// Input on its way to a program: a channel, and the bytes that wait in it.
+struct InputQueue {
+    sender: mpsc::UnboundedSender<Bytes>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Manager {
     /// A manager whose runs get their engine from `engines`.
     #[must_use]
     pub fn new(engines: Arc<dyn Engines>) -> Self {
-        Self { engines }
+        Self { engines, runs: Arc::default(), next: Arc::default(), tasks: TaskTracker::new() }
     }
 
     /// Starts a run and returns at once. Needs a tokio runtime.
     #[must_use]
     pub fn start(&self, request: RunRequest) -> RunHandle {
-        let _ = (request, &self.engines);
-        unimplemented!()
+        let (sender, receiver) = mpsc::channel(1);
+        let mut queue = None;
+        match &request.stdin {
+            Stdin::Empty => drop(sender),
+            Stdin::Text(text) => {
+                let sent = sender.try_send(Bytes::copy_from_slice(text));
+                debug_assert!(sent.is_ok(), "the channel is new and has room for one");
+            }
+            Stdin::Interactive => queue = Some(self.forward(sender)),
+        }
+        self.launch(request, receiver, queue)
+    }
+
+    /// Starts a run whose standard input comes from `input`, and ends when its senders are dropped.
+    #[must_use]
+    pub fn start_piped(&self, request: RunRequest, input: mpsc::Receiver<Bytes>) -> RunHandle {
+        self.launch(request, input, None)
+    }
+
+    /// A queue that accepts input at once, within its limit, and passes it on as the program reads.
+    fn forward(&self, sender: mpsc::Sender<Bytes>) -> InputQueue {
+        let (queue, mut queued) = mpsc::unbounded_channel::<Bytes>();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let left = Arc::clone(&waiting);
+        self.tasks.spawn(async move {
+            loop {
+                let piece = tokio::select! {
+                    () = sender.closed() => return,
+                    piece = queued.recv() => piece,
+                };
+                let Some(piece) = piece else { return };
+                let length = piece.len();
+                if sender.send(piece).await.is_err() {
+                    return;
+                }
+                left.fetch_sub(length, Ordering::AcqRel);
+            }
+        });
+        InputQueue { sender: queue, waiting }
+    }
+
+    fn launch(&self, request: RunRequest, input: mpsc::Receiver<Bytes>, queue: Option<InputQueue>) -> RunHandle {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        // The number makes the id unique here, the rest tells it from another server's.
+        let id = format!("{}-{number}", random_id::<4>().unwrap_or_default());
+        let (events, receiver) = mpsc::channel(EVENT_QUEUE);
+        let cancel = CancellationToken::new();
+        let entry = Entry {
+            id: id.clone(),
+            uri: request.uri.clone(),
+            language: request.language.name.clone(),
+            since: Instant::now(),
+            cancel: cancel.clone(),
+            input: queue,
+        };
+        self.lock().insert(number, entry);
+        let task = Task {
+            voice: Voice { run_id: id.clone(), events, cancel },
+            request,
+            engines: Arc::clone(&self.engines),
+            input: Some(input),
+            tracker: self.tasks.clone(),
+        };
+        let registered = Registered { runs: Arc::clone(&self.runs), number };
+        self.tasks.spawn(task.run(registered));
+        RunHandle { id, events: receiver }
     }
 
     /// Queues input for an interactive run.
     pub fn send_input(&self, run_id: &str, text: &[u8], eof: bool) -> Result<(), InputError> {
-        let _ = (run_id, text, eof);
-        unimplemented!()
+        let mut runs = self.lock();
+        let entry = runs.values_mut().find(|entry| entry.id == run_id);
+        let entry = entry.ok_or_else(|| InputError::UnknownRun(run_id.to_owned()))?;
+        let closed = || InputError::Closed(run_id.to_owned());
+        let queue = entry.input.as_ref().ok_or_else(closed)?;
+        let waiting = queue.waiting.load(Ordering::Acquire);
+        if waiting + text.len() > INPUT_LIMIT {
+            return Err(InputError::Full(run_id.to_owned(), waiting));
+        }
+        if !text.is_empty() {
+            queue.waiting.fetch_add(text.len(), Ordering::AcqRel);
+            queue.sender.send(Bytes::copy_from_slice(text)).map_err(|_| closed())?;
+        }
+        if eof {
+            entry.input = None;
+        }
+        Ok(())
     }
 
     /// Stops a run, or all of them; says how many were asked to stop.
     #[must_use]
     pub fn cancel(&self, run_id: Option<&str>) -> usize {
-        let _ = run_id;
-        unimplemented!()
+        let runs = self.lock();
+        let asked = runs.values().filter(|entry| run_id.is_none_or(|id| entry.id == id));
+        asked.inspect(|entry| entry.cancel.cancel()).count()
     }
 
     /// Runs in flight, oldest first.
     #[must_use]
     pub fn runs(&self) -> Vec<RunStatus> {
-        unimplemented!()
+        let runs = self.lock();
+        let status = |entry: &Entry| RunStatus {
+            run_id: entry.id.clone(),
+            uri: entry.uri.clone(),
+            language: entry.language.clone(),
+            elapsed_ms: super::task::milliseconds(entry.since.elapsed()),
+        };
+        runs.values().map(status).collect()
     }
 
     /// Stops all runs and waits until their containers are gone, at most for `grace`.
     pub async fn shutdown(&self, grace: Duration) {
-        let _ = grace;
+        let stopped = self.cancel(None);
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            tracing::warn!(stopped, "containers were still being removed at the end; `runpen gc` finishes it");
+        }
     }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run's place in the registry, given up before its `finished` is said.
+pub(super) struct Registered {
+    runs: Arc<Mutex<BTreeMap<u64, Entry>>>,
+    number: u64,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
+
+/// So many random bytes, in hexadecimal.
+pub(super) fn random_id<const BYTES: usize>() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}")))
 }

@@ -1,1 +1,264 @@
-//! task
+//! One run, from its request to its `finished`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::guest;
+use super::manager::{Registered, RunRequest};
+use super::stage::{self, Job, Sequence, StageEnd};
+use super::verdict::{self, Verdict};
+use crate::engine::{Container, Engine, EngineError, Engines, Spec};
+use crate::plan::{CODE_DIR, Plan, Stage};
+use crate::protocol::{Event, Finished, Outcome, Phase, PhaseName, PhaseState, PhaseUsage, Receipt, Started, Stream};
+use crate::report::{self, Message};
+
+/// How long the engine may take to read a container back.
+const RECEIPT_GRACE: Duration = Duration::from_secs(2);
+
+/// The sending side of a run: every event goes through here, in order.
+pub(super) struct Voice {
+    pub(super) run_id: String,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) cancel: CancellationToken,
+}
+
+impl Voice {
+    /// Says something that does not come in floods. A client that is gone cancels the run.
+    pub(super) async fn say(&self, event: Event) {
+        if self.events.send(event).await.is_err() {
+            self.cancel.cancel();
+        }
+    }
+
+    async fn phase_begins(&self, phase: PhaseName) -> Instant {
+        let state = PhaseState::Begin;
+        self.say(Event::Phase(Phase { run_id: self.run_id.clone(), phase, state, wall_ms: None, exit_code: None }))
+            .await;
+        Instant::now()
+    }
+
+    async fn phase_ends(&self, phase: PhaseName, wall: Duration, exit_code: Option<i32>) {
+        let (state, wall_ms) = (PhaseState::End, Some(milliseconds(wall)));
+        self.say(Event::Phase(Phase { run_id: self.run_id.clone(), phase, state, wall_ms, exit_code })).await;
+    }
+}
+
+/// What a run has gathered so far.
+#[derive(Default)]
+struct Record {
+    phases: Vec<PhaseUsage>,
+    truncated: bool,
+    receipt: Option<Receipt>,
+    messages: Vec<Message>,
+}
+
+/// Owns everything that one run needs.
+pub(super) struct Task {
+    pub(super) voice: Voice,
+    pub(super) request: RunRequest,
+    pub(super) engines: Arc<dyn Engines>,
+    pub(super) input: Option<mpsc::Receiver<Bytes>>,
+    /// Takes over starts and tracker of containers, so that a cancelled run or `finished` need not wait for them.
+    pub(super) tracker: TaskTracker,
+}
+
+impl Task {
+    /// Runs to the end and says `finished`, exactly once, last.
+    pub(super) async fn run(mut self, registered: Registered) {
+        let plan = Plan::new(&self.request.snippet, &self.request.language, &self.request.settings, &self.request.args);
+        let mut record = Record::default();
+        let verdict = match self.execute(&plan, &mut record).await {
+            Ok(verdict) => verdict,
+            Err(error) => Verdict::failure(error.to_string()),
+        };
+        if let Some(error) = &verdict.error {
+            tracing::info!(run = self.voice.run_id, outcome = ?verdict.outcome, error, "run ended");
+        }
+        let diagnostics = verdict::diagnostics(&self.request, &verdict, &record.messages);
+        let finished = Finished {
+            run_id: self.voice.run_id.clone(),
+            outcome: verdict.outcome,
+            exit_code: verdict.exit_code,
+            signal: verdict.signal,
+            error: verdict.error,
+            phases: record.phases,
+            truncated: record.truncated,
+            sandbox: record.receipt,
+            diagnostics,
+            stdout: None,
+            stderr: None,
+        };
+        drop(registered);
+        self.voice.say(Event::Finished(Box::new(finished))).await;
+    }
+
+    async fn execute(&mut self, plan: &Plan, record: &mut Record) -> Result<Verdict, EngineError> {
+        let cancel = self.voice.cancel.clone();
+        let Some(engine) = cancel.run_until_cancelled(self.engines.engine(self.request.settings.engine)).await else {
+            return Ok(Verdict::cancelled());
+        };
+        let engine = engine?;
+        self.started(engine.info().await?.name, plan).await;
+        let Some(containers) = cancel.run_until_cancelled(self.containers(&engine, plan)).await else {
+            return Ok(Verdict::cancelled());
+        };
+        let mut containers = containers?.into_iter();
+        let pack = guest::pack(&plan.files);
+        let mut tar = vec![pack.map_err(|error| failed("pack the program", &error.to_string()))?];
+        let mut sequence = Sequence::default();
+        let mut verdict = Verdict::failure("the plan has no stage".to_owned());
+        for (stage, container) in plan.stages.iter().zip(containers.by_ref()) {
+            let (after, artifacts) = self.stage(stage, container, &tar, &mut sequence, record).await?;
+            verdict = after;
+            if stage.phase == PhaseName::Compile && verdict.exit_code != Some(0) || verdict.outcome != Outcome::Exited {
+                break;
+            }
+            tar = artifacts;
+        }
+        for container in containers {
+            self.remove(container.handle);
+        }
+        Ok(verdict)
+    }
+
+    async fn started(&self, engine: String, plan: &Plan) {
+        let started = Started {
+            run_id: self.voice.run_id.clone(),
+            uri: self.request.uri.clone(),
+            range: self.request.range,
+            language: plan.language.clone(),
+            engine,
+            image: plan.image.clone(),
+            warm: false,
+        };
+        self.voice.say(Event::Started(started)).await;
+    }
+
+    /// One stage: its verdict, and the tar of what it built.
+    async fn stage(
+        &mut self,
+        stage: &Stage,
+        container: Container,
+        tar: &[Bytes],
+        sequence: &mut Sequence,
+        record: &mut Record,
+    ) -> Result<(Verdict, Vec<Bytes>), EngineError> {
+        let nonce = super::manager::random_id::<16>().map_err(|error| failed("make a nonce", &error.to_string()))?;
+        let begun = self.voice.phase_begins(stage.phase).await;
+        let handle = Arc::clone(&container.handle);
+        let receipt = tokio::spawn({
+            let handle = Arc::clone(&handle);
+            async move { handle.receipt().await }
+        });
+        let opening = guest::opening(stage, &nonce, stage.timeout, tar);
+        let input = if stage.phase == PhaseName::Run { self.input.take() } else { None };
+        let format = self.request.language.report;
+        let quiet = report::for_machines(format, stage.phase);
+        let job = Job { voice: &self.voice, stage, nonce: &nonce, sequence, quiet };
+        let end = stage::run(job, container, opening, input).await;
+        let wall = begun.elapsed();
+        let usage = handle.usage().await;
+        if let Some(receipt) = tokio::time::timeout(RECEIPT_GRACE, receipt).await.ok().and_then(receipt_of) {
+            record.receipt = Some(receipt);
+        }
+        self.remove(handle);
+        let verdict = Verdict::of(stage, &end, usage);
+        let messages = self.report(stage, &end, &verdict);
+        record.phases.push(verdict::usage_of(stage.phase, wall, &end, usage));
+        record.truncated |= end.truncated;
+        for event in end.unsaid {
+            self.voice.say(event).await;
+        }
+        if quiet {
+            let text = report::render(end.stderr.as_str(), &messages, &self.request.snippet);
+            if !text.is_empty() {
+                self.voice.say(sequence.event(&self.voice.run_id, Stream::Stderr, text)).await;
+            }
+        }
+        record.messages.extend(messages);
+        self.voice.phase_ends(stage.phase, wall, verdict.exit_code).await;
+        Ok((verdict, end.artifacts))
+    }
+
+    fn report(&self, stage: &Stage, end: &StageEnd, verdict: &Verdict) -> Vec<Message> {
+        let path = format!("{CODE_DIR}/{}", self.request.snippet.file_name);
+        let input = report::Input {
+            phase: stage.phase,
+            program: &self.request.snippet.program,
+            path: &path,
+            stderr: end.stderr.as_str(),
+            exit_code: verdict.exit_code,
+            signal: verdict.signal,
+        };
+        report::parse(self.request.language.report, &input)
+    }
+
+    /// A container for each stage, started together: while one compiles, the one that will run it is getting ready.
+    async fn containers(&self, engine: &Arc<dyn Engine>, plan: &Plan) -> Result<Vec<Container>, EngineError> {
+        match self.start_all(engine, plan).await {
+            Err(EngineError::ImageMissing { .. }) => {
+                self.pull(engine.as_ref(), &plan.image).await?;
+                self.start_all(engine, plan).await
+            }
+            other => other,
+        }
+    }
+
+    /// Each start is a task of its own, so that one whose run is cancelled meanwhile still ends, and its container is removed.
+    async fn start_all(&self, engine: &Arc<dyn Engine>, plan: &Plan) -> Result<Vec<Container>, EngineError> {
+        let starts = plan.stages.iter().map(|stage| {
+            let spec = Spec { image: plan.image.clone(), command: guest::entry(), sandbox: stage.sandbox };
+            let engine = Arc::clone(engine);
+            self.tracker.spawn(async move { engine.start(&spec).await })
+        });
+        let starts: Vec<_> = starts.collect();
+        let mut containers = Vec::with_capacity(starts.len());
+        for start in starts {
+            containers.push(start.await.map_err(|error| failed("start a container", &error.to_string()))??);
+        }
+        Ok(containers)
+    }
+
+    async fn pull(&self, engine: &dyn Engine, image: &str) -> Result<(), EngineError> {
+        let begun = self.voice.phase_begins(PhaseName::Pull).await;
+        let (progress, mut seen) = mpsc::channel(16);
+        let watch = async { while seen.recv().await.is_some() {} };
+        let (pulled, ()) = tokio::join!(engine.pull(image, progress), watch);
+        self.voice.phase_ends(PhaseName::Pull, begun.elapsed(), None).await;
+        pulled
+    }
+
+    /// Removes a container in the background. The manager's shutdown waits for it.
+    fn remove(&self, handle: Arc<dyn crate::engine::Handle>) {
+        self.tracker.spawn(async move {
+            if let Err(error) = handle.remove().await {
+                tracing::warn!(container = handle.name(), %error, "a container could not be removed; `runpen gc` tries again");
+            }
+        });
+    }
+}
+
+fn receipt_of(joined: Result<Result<Receipt, EngineError>, tokio::task::JoinError>) -> Option<Receipt> {
+    match joined {
+        Ok(Ok(receipt)) => Some(receipt),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the receipt could not be read");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+fn failed(operation: &str, reason: &str) -> EngineError {
+    EngineError::Failed { operation: operation.to_owned(), reason: reason.to_owned() }
+}
+
+/// As the wire has durations.
+pub(super) fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
