@@ -1,3 +1,7 @@
-//! The binary.
+//! The binary. Everything is in the library's [`runpen::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runpen::cli::main()
+}

@@ -147,6 +147,9 @@ pub struct Output {
     pub stream: Stream,
     /// Valid UTF-8; a character split across chunks is joined, bad bytes are U+FFFD.
     pub text: String,
+    /// The bytes as they were printed, instead of `text`, where the run was asked for them; never on the wire.
+    #[serde(skip)]
+    pub raw: bytes::Bytes,
 }
 
 /// How a run ended. Exactly one of these.

@@ -41,14 +41,16 @@ B=$C
 (sleep "$T" && kill -9 -1) </dev/null >/dev/null 2>&1 5>&- 6>&- &
 
 # The shell reports a fatal signal on its own standard error, which the program does not share: that is how 139 from
-# exit(139) and 139 from SIGSEGV are told apart.
+# exit(139) and 139 from SIGSEGV are told apart. dash does so only when its standard error is redirected by `exec`; bash
+# never does in a substitution, so there the number alone must do.
 if [ "$OUT" ]; then
-  W=$({ CMD >&6 2>&6 5>&- 6>&-; } 2>&1; echo "x$?")
+  W=$(exec 2>&1; (exec CMD >&6 2>&6 5>&- 6>&-); echo "x$?")
 else
-  W=$({ CMD >&5 2>&6 5>&- 6>&-; } 2>&1; echo "x$?")
+  W=$(exec 2>&1; (exec CMD >&5 2>&6 5>&- 6>&-); echo "x$?")
 fi
 E=${W##*x}
 W=${W%x*}
+[ "$BASH_VERSION" ] && [ "$E" -gt 128 ] && W=bash
 measure
 if [ "$OUT" ] && [ "$E" = 0 ]; then
   if ! eval "tar cf - $OUT" >&5 2>&6; then

@@ -52,6 +52,8 @@ pub struct RunRequest {
     pub encoding: Encoding,
     /// Never take a waiting container.
     pub cold: bool,
+    /// Give output as the bytes it is made of, not as text.
+    pub raw: bool,
 }
 
 /// A run under way.

@@ -59,10 +59,10 @@ pub(super) struct StageEnd {
 pub(super) struct Sequence(u64);
 
 impl Sequence {
-    pub(super) fn event(&mut self, run_id: &str, stream: Stream, text: String) -> Event {
+    pub(super) fn event(&mut self, run_id: &str, stream: Stream, text: String, raw: Bytes) -> Event {
         let seq = self.0;
         self.0 += 1;
-        Event::Output(Output { run_id: run_id.to_owned(), seq, stream, text })
+        Event::Output(Output { run_id: run_id.to_owned(), seq, stream, text, raw })
     }
 }
 
@@ -74,6 +74,8 @@ pub(super) struct Job<'a> {
     pub(super) sequence: &'a mut Sequence,
     /// Keep standard error back: it is written for machines, and is shown rendered at the end.
     pub(super) quiet: bool,
+    /// Give output as bytes.
+    pub(super) raw: bool,
 }
 
 /// One stream on its way in.
@@ -97,10 +99,7 @@ impl Intake<'_> {
     /// Takes one chunk; says so when it ends the stage.
     fn take(&mut self, chunk: Chunk) -> Option<Stop> {
         let artifact = chunk.stream == Stream::Stdout && self.job.stage.phase == PhaseName::Compile;
-        let inlet = match chunk.stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
-        };
+        let inlet = self.inlet(chunk.stream);
         let (bytes, trailer) = inlet.scanner.push(chunk.bytes);
         let found = trailer.is_some();
         inlet.trailer = inlet.trailer.take().or(trailer);
@@ -113,13 +112,9 @@ impl Intake<'_> {
                 return Some(Stop::ArtifactLimit);
             }
         } else {
-            let taken = inlet.cap.take(bytes.len());
-            let mut text = inlet.decoder.push(&bytes[..taken]);
+            let taken = self.inlet(chunk.stream).cap.take(bytes.len());
             let full = taken < bytes.len();
-            if found || full {
-                text.push_str(&inlet.decoder.finish());
-            }
-            self.print(chunk.stream, text);
+            self.print(chunk.stream, bytes.slice(..taken), found || full);
             if full {
                 self.end.truncated = true;
                 return Some(Stop::OutputLimit(chunk.stream));
@@ -128,17 +123,34 @@ impl Intake<'_> {
         self.told(true)
     }
 
-    fn print(&mut self, stream: Stream, text: String) {
-        if text.is_empty() {
-            return;
+    /// Passes on what the program printed; `last` says that the stream has no more of it.
+    fn print(&mut self, stream: Stream, bytes: Bytes, last: bool) {
+        let reported = stream == Stream::Stderr;
+        let mut text = String::new();
+        if reported || !self.job.raw {
+            let inlet = self.inlet(stream);
+            text = inlet.decoder.push(&bytes);
+            if last {
+                text.push_str(&inlet.decoder.finish());
+            }
         }
-        if stream == Stream::Stderr {
+        if reported {
             self.end.stderr.push(&text);
             if self.job.quiet {
                 return;
             }
         }
-        self.end.unsaid.push_back(self.job.sequence.event(&self.job.voice.run_id, stream, text));
+        let (text, raw) = if self.job.raw { (String::new(), bytes) } else { (text, Bytes::new()) };
+        if !text.is_empty() || !raw.is_empty() {
+            self.end.unsaid.push_back(self.job.sequence.event(&self.job.voice.run_id, stream, text, raw));
+        }
+    }
+
+    fn inlet(&mut self, stream: Stream) -> &mut Inlet {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
     }
 
     /// The trailer: of both streams, or of one where that must do.
@@ -160,12 +172,10 @@ impl Intake<'_> {
             if stream == Stream::Stdout && self.job.stage.phase == PhaseName::Compile {
                 continue;
             }
-            let inlet = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
+            let inlet = self.inlet(stream);
             let held = inlet.scanner.finish();
             let taken = inlet.cap.take(held.len());
-            let mut text = inlet.decoder.push(&held[..taken]);
-            text.push_str(&inlet.decoder.finish());
-            self.print(stream, text);
+            self.print(stream, held.slice(..taken), true);
         }
     }
 }

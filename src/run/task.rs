@@ -159,7 +159,7 @@ impl Task {
         let input = if stage.phase == PhaseName::Run { self.input.take() } else { None };
         let format = self.request.language.report;
         let quiet = report::for_machines(format, stage.phase);
-        let job = Job { voice: &self.voice, stage, nonce: &nonce, sequence, quiet };
+        let job = Job { voice: &self.voice, stage, nonce: &nonce, sequence, quiet, raw: self.request.raw };
         let end = stage::run(job, container, opening, input).await;
         let wall = begun.elapsed();
         let usage = handle.usage().await;
@@ -177,7 +177,8 @@ impl Task {
         if quiet {
             let text = report::render(end.stderr.as_str(), &messages, &self.request.snippet);
             if !text.is_empty() {
-                self.voice.say(sequence.event(&self.voice.run_id, Stream::Stderr, text)).await;
+                let (text, raw) = if self.request.raw { (String::new(), text.into()) } else { (text, Bytes::new()) };
+                self.voice.say(sequence.event(&self.voice.run_id, Stream::Stderr, text, raw)).await;
             }
         }
         record.messages.extend(messages);

@@ -23,6 +23,7 @@ fn request(language: &str, script: &str) -> RunRequest {
         range: None,
         encoding: Encoding::Utf16,
         cold: false,
+        raw: false,
     }
 }
 
