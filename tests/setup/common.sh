@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# What every set-up script shares: where state lives, how a step is said, how a slow thing is waited for.
+#
+# Sourced, never run. It must not know any one concern (Docker, images, the registry).
+
+# Downloads, logs and the generated configuration. Outside the checkout, so that a clean checkout finds them again.
+state="${RUNPEN_TEST_STATE:-${XDG_CACHE_HOME:-$HOME/.cache}/runpen-tests}"
+mkdir -p "$state/log"
+
+# One line for each thing done, on stderr: stdout's last line is the answer of --setup-only.
+say() {
+  printf '==> %s\n' "$*" >&2
+}
+
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# Runs a command with its output in a log, and shows the log's end only when the command fails.
+# usage: logged NAME COMMAND [ARGS...]
+logged() {
+  local log="$state/log/$1.log"
+  shift
+  if ! "$@" </dev/null >"$log" 2>&1; then
+    tail -n 30 "$log" >&2
+    fail "'$1' failed, the whole output is in $log"
+  fi
+}
+
+# Starts a process that outlives this script and holds none of its files: a daemon that kept our stdout or our lock
+# open would keep a caller waiting for ever, and block the next set-up. Prints its pid.
+# usage: start_detached NAME COMMAND [ARGS...]
+start_detached() {
+  local log="$state/log/$1.log"
+  shift
+  # setsid forks only when it is already a group leader, which a background job of a script is not: $! is the daemon.
+  setsid "$@" </dev/null >"$log" 2>&1 9>&- &
+  echo "$!"
+}
+
+# Waits until a command succeeds. Gives up after SECONDS, or as soon as the process PID is gone.
+# usage: wait_until SECONDS PID COMMAND [ARGS...]
+wait_until() {
+  local deadline=$((SECONDS + $1)) pid="$2"
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    if ((SECONDS >= deadline)) || ! kill -0 "$pid" 2>/dev/null; then
+      return 1
+    fi
+    sleep 0.2
+  done
+}
