@@ -51,3 +51,42 @@ wait_until() {
     sleep 0.2
   done
 }
+
+# Fetches the package lists, at most once an hour: the steps of one set-up share them.
+update_package_lists() {
+  [[ -z $(find "$state/package-lists-updated" -mmin -60 2>/dev/null) ]] || return 0
+  say "packages: fetching the package lists"
+  logged apt-update retry 3 apt-get update
+  touch "$state/package-lists-updated"
+}
+
+# Runs a command up to N times: apt does not wait for another apt that holds the lock of the lists.
+retry() {
+  local tries="$1"
+  shift
+  until "$@"; do
+    ((--tries > 0)) || return 1
+    sleep 5
+  done
+}
+
+# Installs the Debian packages of those commands that are missing. A command that is there counts, wherever it came
+# from, so a machine with its own Docker or pip keeps it.
+# usage: need COMMAND:PACKAGE...
+need() {
+  local pair packages=()
+  for pair in "$@"; do
+    command -v "${pair%%:*}" >/dev/null || packages+=("${pair#*:}")
+  done
+  if ((${#packages[@]} == 0)); then
+    return 0
+  fi
+  command -v apt-get >/dev/null || fail "missing, and no apt-get to install them with: ${packages[*]}"
+  [[ $(id -u) == 0 ]] || fail "missing, and installing takes root: apt-get install ${packages[*]}"
+  update_package_lists
+  say "packages: installing ${packages[*]}"
+  # A dpkg that was interrupted refuses everything until it has caught up.
+  logged dpkg-configure dpkg --configure -a
+  logged "apt-install-${packages[0]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "${packages[@]}"
+}

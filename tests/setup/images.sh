@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# One small image for each language, made from Debian's packages, as a test machine has no registry to pull from.
+#
+# usage: images.sh          make those that are missing
+#        images.sh NAME     make this one, whether it is missing or not
+#
+# An image carries the hash of its recipe in a label: it is made again exactly when the recipe has changed.
+set -euo pipefail
+# shellcheck source=tests/setup/common.sh
+source "$(dirname "$0")/common.sh"
+
+release=trixie
+# Raise it to have every image made again, to take in the packages' updates say.
+revision=1
+label=runpen-test.recipe
+
+# The packages of each image on top of Debian's essential ones (bash, dash, coreutils, tar, grep, sed, ...). Recommended
+# packages stay out, so Go has no C compiler, as in the official Alpine image of Go.
+declare -A packages=(
+  [python:3.13]="python3"
+  [node:20]="nodejs"
+  [java:21]="openjdk-21-jdk-headless"
+  [gcc:14]="g++"
+  [golang:1.24]="golang-go"
+  [shell:13]=""
+)
+# What a package brings that no run needs: it only makes the import slow. Patterns of dpkg's path-exclude.
+declare -A excluded=(
+  [java:21]="/usr/lib/jvm/*/jmods/* /usr/lib/jvm/*/man/*"
+  [gcc:14]="/usr/lib/gcc/*san*.a /usr/libexec/gcc/*/lto-dump* /usr/bin/*lto-dump*"
+  [golang:1.24]="/usr/share/go-*/test/* /usr/share/go-*/src/*_test.go /usr/share/go-*/src/*/testdata/*"
+)
+# The environment that the official images of the same language set, as far as a program sees it.
+declare -A environment=(
+  [java:21]="JAVA_HOME=/usr/lib/jvm/java-21-openjdk-amd64"
+  [golang:1.24]="GOTOOLCHAIN=local"
+)
+everywhere="/usr/share/doc/* /usr/share/man/* /usr/share/info/* /usr/share/locale/* /usr/share/i18n/* \
+/usr/share/lintian/* /usr/share/bash-completion/* /usr/share/zsh/*"
+path="PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+recipe_hash() {
+  printf '%s\n' "$release" "$revision" "$1" "${packages[$1]}" "$everywhere ${excluded[$1]:-}" \
+    "$path ${environment[$1]:-}" | sha256sum | cut -c1-16
+}
+
+# The mirror that this machine's own apt uses; nothing on a machine without one, where mmdebstrap knows its default.
+mirror() {
+  command -v apt-get >/dev/null || return 0
+  # shellcheck disable=SC2016 # the $(...) are apt's
+  apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "Debian" { print $2; exit }'
+}
+
+# How this machine's own apt was told to fetch (proxies, certificates, a clock that is off) holds inside the images too.
+write_apt_options() {
+  apt-config dump --format '%F "%v";%n' 2>/dev/null |
+    grep -E '^Acquire::(Check-(Date|Valid-Until)|Retries|https?::(Proxy|CaInfo|Verify-[A-Za-z]+)[A-Za-z0-9:.-]*) ' || true
+}
+
+make_image() {
+  local name="$1" list work exclude setting excludes=() changes=(--change "ENV $path")
+  list="${packages[$name]// /,}"
+  work=$(mktemp -d "$state/tmp/image.XXXXXX")
+  # shellcheck disable=SC2064 # the folder of this call
+  trap "rm -rf '$work'" EXIT
+  set -f # the patterns are dpkg's, not the shell's
+  for exclude in $everywhere ${excluded[$name]:-}; do
+    excludes+=("--dpkgopt=path-exclude=$exclude")
+  done
+  for setting in ${environment[$name]:-}; do
+    changes+=(--change "ENV $setting")
+  done
+  set +f
+  write_apt_options >"$work/apt.conf"
+  local source
+  source=$(mirror)
+  # The tar is complete before Docker sees it: a build that breaks off leaves no image with the right name.
+  logged "image-${name%%:*}" mmdebstrap --variant=essential --mode=root ${list:+"--include=$list"} \
+    --aptopt="$work/apt.conf" --dpkgopt=force-unsafe-io "${excludes[@]}" \
+    "$release" "$work/image.tar" ${source:+"$source"}
+  logged "import-${name%%:*}" docker import "${changes[@]}" --change "LABEL $label=$(recipe_hash "$name")" \
+    "$work/image.tar" "runpen-test/$name"
+  say "images: made runpen-test/$name"
+}
+
+# An image with no shell, no tar, nothing that could run: what a wrong `image = ` in a configuration leads to.
+make_no_shell() {
+  local work
+  work=$(mktemp -d "$state/tmp/image.XXXXXX")
+  echo "This image holds one text file and no program." >"$work/README"
+  tar -C "$work" -c README | docker import --change "LABEL $label=1" - runpen-test/no-shell:1 >/dev/null
+  rm -rf "$work"
+  say "images: made runpen-test/no-shell:1"
+}
+
+mkdir -p "$state/tmp"
+if (($# == 1)); then
+  [[ -v "packages[$1]" ]] || fail "no such image: $1 (known: ${!packages[*]})"
+  make_image "$1"
+  exit 0
+fi
+
+present=$(docker images --filter "label=$label" --format '{{.Repository}}:{{.Tag}} {{.ID}}' |
+  while read -r name id; do
+    printf '%s %s\n' "$name" "$(docker image inspect --format "{{index .Config.Labels \"$label\"}}" "$id")"
+  done)
+missing=()
+for name in "${!packages[@]}"; do
+  grep -qxF "runpen-test/$name $(recipe_hash "$name")" <<<"$present" || missing+=("$name")
+done
+grep -qxF "runpen-test/no-shell:1 1" <<<"$present" || make_no_shell
+if ((${#missing[@]} > 0)); then
+  [[ $(id -u) == 0 ]] || fail "making the images takes root: ${missing[*]}"
+  [[ -n $(mirror) ]] || update_package_lists
+  say "images: making ${missing[*]} (a minute or two, logs in $state/log)"
+  # Two at a time: unpacking keeps one core busy, and the small machines have two.
+  printf '%s\n' "${missing[@]}" | xargs -P 2 -n 1 "$0" || fail "not every image could be made"
+fi
+say "images: all there"
