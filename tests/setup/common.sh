@@ -6,6 +6,11 @@
 # Downloads, logs and the generated configuration. Outside the checkout, so that a clean checkout finds them again.
 state="${RUNPEN_TEST_STATE:-${XDG_CACHE_HOME:-$HOME/.cache}/runpen-tests}"
 mkdir -p "$state/log"
+state=$(cd "$state" && pwd)
+
+# Loopback only. Debian's own registry service, if a machine starts it, has port 5000.
+# shellcheck disable=SC2034 # used by those who source this file
+registry_address=127.0.0.1:5055
 
 # One line for each thing done, on stderr: stdout's last line is the answer of --setup-only.
 say() {
@@ -87,6 +92,20 @@ need() {
   say "packages: installing ${packages[*]}"
   # A dpkg that was interrupted refuses everything until it has caught up.
   logged dpkg-configure dpkg --configure -a
+  # On a machine with a service manager a package may start its service: that must not inherit the lock of run.sh.
   logged "apt-install-${packages[0]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "${packages[@]}"
+    apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "${packages[@]}" 9>&-
+}
+
+# The label that holds the hash of what an image of ours was made from.
+# shellcheck disable=SC2034 # used by those who source this file
+recipe_label=runpen-test.recipe
+
+# Prints `name:tag recipe` for each image of ours that Docker has.
+images_present() {
+  local ids
+  ids=$(docker images --quiet --filter "label=$recipe_label")
+  # shellcheck disable=SC2086 # a list of ids
+  [[ -z $ids ]] || docker image inspect --format \
+    "{{\$recipe := index .Config.Labels \"$recipe_label\"}}{{range .RepoTags}}{{println . \$recipe}}{{end}}" $ids
 }

@@ -12,7 +12,6 @@ source "$(dirname "$0")/common.sh"
 release=trixie
 # Raise it to have every image made again, to take in the packages' updates say.
 revision=1
-label=runpen-test.recipe
 
 # The packages of each image on top of Debian's essential ones (bash, dash, coreutils, tar, grep, sed, ...). Recommended
 # packages stay out, so Go has no C compiler, as in the official Alpine image of Go.
@@ -32,7 +31,7 @@ declare -A excluded=(
 )
 # The environment that the official images of the same language set, as far as a program sees it.
 declare -A environment=(
-  [java:21]="JAVA_HOME=/usr/lib/jvm/java-21-openjdk-amd64"
+  [java:21]="JAVA_HOME=/usr/lib/jvm/java-21-openjdk-$(dpkg --print-architecture 2>/dev/null || echo amd64)"
   [golang:1.24]="GOTOOLCHAIN=local"
 )
 everywhere="/usr/share/doc/* /usr/share/man/* /usr/share/info/* /usr/share/locale/* /usr/share/i18n/* \
@@ -58,7 +57,7 @@ write_apt_options() {
 }
 
 make_image() {
-  local name="$1" list work exclude setting excludes=() changes=(--change "ENV $path")
+  local name="$1" list work source exclude setting excludes=() changes=(--change "ENV $path")
   list="${packages[$name]// /,}"
   work=$(mktemp -d "$state/tmp/image.XXXXXX")
   # shellcheck disable=SC2064 # the folder of this call
@@ -72,14 +71,15 @@ make_image() {
   done
   set +f
   write_apt_options >"$work/apt.conf"
-  local source
   source=$(mirror)
   # The tar is complete before Docker sees it: a build that breaks off leaves no image with the right name.
   logged "image-${name%%:*}" mmdebstrap --variant=essential --mode=root ${list:+"--include=$list"} \
     --aptopt="$work/apt.conf" --dpkgopt=force-unsafe-io "${excludes[@]}" \
     "$release" "$work/image.tar" ${source:+"$source"}
-  logged "import-${name%%:*}" docker import "${changes[@]}" --change "LABEL $label=$(recipe_hash "$name")" \
+  logged "import-${name%%:*}" docker import "${changes[@]}" --change "LABEL $recipe_label=$(recipe_hash "$name")" \
     "$work/image.tar" "runpen-test/$name"
+  rm -rf "$work"
+  trap - EXIT
   say "images: made runpen-test/$name"
 }
 
@@ -88,7 +88,7 @@ make_no_shell() {
   local work
   work=$(mktemp -d "$state/tmp/image.XXXXXX")
   echo "This image holds one text file and no program." >"$work/README"
-  tar -C "$work" -c README | docker import --change "LABEL $label=1" - runpen-test/no-shell:1 >/dev/null
+  tar -C "$work" -c README | docker import --change "LABEL $recipe_label=1" - runpen-test/no-shell:1 >/dev/null
   rm -rf "$work"
   say "images: made runpen-test/no-shell:1"
 }
@@ -100,10 +100,7 @@ if (($# == 1)); then
   exit 0
 fi
 
-present=$(docker images --filter "label=$label" --format '{{.Repository}}:{{.Tag}} {{.ID}}' |
-  while read -r name id; do
-    printf '%s %s\n' "$name" "$(docker image inspect --format "{{index .Config.Labels \"$label\"}}" "$id")"
-  done)
+present=$(images_present)
 missing=()
 for name in "${!packages[@]}"; do
   grep -qxF "runpen-test/$name $(recipe_hash "$name")" <<<"$present" || missing+=("$name")
@@ -115,5 +112,7 @@ if ((${#missing[@]} > 0)); then
   say "images: making ${missing[*]} (a minute or two, logs in $state/log)"
   # Two at a time: unpacking keeps one core busy, and the small machines have two.
   printf '%s\n' "${missing[@]}" | xargs -P 2 -n 1 "$0" || fail "not every image could be made"
+  # The ones that were replaced have lost their name and would pile up.
+  docker image prune --force --filter "label=$recipe_label" >/dev/null
 fi
 say "images: all there"
