@@ -25,6 +25,30 @@ pub enum EngineChoice {
     Embedded,
 }
 
+/// Containers that wait ahead of need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warm {
+    /// Whether any do.
+    pub enabled: bool,
+    /// How many for each step of a language in use.
+    pub per_language: u32,
+    /// Memory that all of them together may hold.
+    pub memory: Size,
+    /// How long a language may go unused before its containers are let go.
+    pub idle_timeout: Span,
+}
+
+impl Default for Warm {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            per_language: 2,
+            memory: Size::mib(512),
+            idle_timeout: Span(Duration::from_secs(15 * 60)),
+        }
+    }
+}
+
 /// Settings after all layers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -46,6 +70,8 @@ pub struct Settings {
     pub output_limit: Size,
     /// Network.
     pub network: Network,
+    /// Containers that wait ahead of need.
+    pub warm: Warm,
     /// Environment of the program.
     pub env: BTreeMap<String, String>,
     /// The table of languages.
@@ -64,6 +90,7 @@ impl Default for Settings {
             pids: None,
             output_limit: Size::mib(1),
             network: Network::None,
+            warm: Warm::default(),
             env: BTreeMap::new(),
             languages: Languages::built_in().clone(),
         }

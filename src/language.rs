@@ -54,6 +54,9 @@ pub struct Language {
     /// Environment of both steps.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Which interpreter waits for a program ahead of time; without it a shell does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootKind>,
     /// How a selection is framed: see [`crate::snippet`].
     #[serde(default)]
     pub frame: Frame,
@@ -111,6 +114,16 @@ pub enum Frame {
     Go,
     /// A class with `main`, imports kept.
     Java,
+}
+
+/// Which interpreter can come up ahead of its program: see [`crate::run::guest::Boot`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BootKind {
+    /// `CPython`, 3.8 or later.
+    Python,
+    /// Node, 18 or later.
+    Node,
 }
 
 /// Which parser of [`crate::report`] reads the tools' output.

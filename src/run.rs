@@ -10,6 +10,7 @@
 pub mod guest;
 mod manager;
 mod output;
+mod pool;
 mod stage;
 mod task;
 #[cfg(test)]

@@ -212,7 +212,18 @@ impl Actor {
         let nonce = value("N").unwrap_or_default().to_owned();
         let records: usize = value("K").and_then(|records| records.parse().ok()).unwrap_or(0);
         let compiling = !script.contains("\nOUT=''\n");
-        let mut tar = vec![0; records * 10_240];
+        let mut length = records * 10_240;
+        if records == 0 {
+            // An interpreter that waits: its program comes later, announced by its lengths.
+            let mut lengths = [0; 32];
+            self.stdin.read_exact(&mut lengths).await?;
+            let lengths = String::from_utf8_lossy(&lengths).into_owned();
+            let mut lengths = lengths.split_whitespace().map(|length| length.parse().unwrap_or(0));
+            let mut argv = vec![0; lengths.next().unwrap_or(0)];
+            self.stdin.read_exact(&mut argv).await?;
+            length = lengths.next().unwrap_or(0);
+        }
+        let mut tar = vec![0; length];
         self.stdin.read_exact(&mut tar).await?;
         let mut program = String::new();
         for entry in tar::Archive::new(tar.as_slice()).entries()? {

@@ -20,6 +20,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
+use crate::language::BootKind;
 use crate::plan::{SourceFile, Stage};
 
 /// Bytes of a tar record.
@@ -32,6 +33,8 @@ const BLOCK: usize = 512;
 const SEPARATOR: u8 = 0x1e;
 
 const SCRIPT: &str = include_str!("guest.sh");
+const PYTHON: &str = include_str!("boot/python.py");
+const NODE: &str = include_str!("boot/node.js");
 
 /// The command of a container that waits for a program.
 #[must_use]
@@ -42,24 +45,84 @@ pub fn entry() -> Vec<String> {
 
 /// Everything to be written before the program's own input: the script for `stage`, and `tar`, filled up to whole records.
 #[must_use]
-pub fn opening(stage: &Stage, nonce: &str, limit: Duration, tar: &[Bytes]) -> Vec<Bytes> {
+pub fn opening(stage: &Stage, nonce: &str, tar: &[Bytes]) -> Vec<Bytes> {
     let length: usize = tar.iter().map(Bytes::len).sum();
     let records = length.div_ceil(RECORD);
-    let mut script = String::with_capacity(SCRIPT.len() + 1024);
-    let _ = writeln!(script, "N={nonce} K={records} T={}", limit.as_secs() + 1);
-    let artifacts: Vec<String> = stage.artifacts.iter().map(|path| quote(path)).collect();
-    let _ = writeln!(script, "OUT={}", quote(&artifacts.join(" ")));
-    for (name, value) in &stage.env {
-        let _ = writeln!(script, "export {name}={}", quote(value));
-    }
-    let command: Vec<String> = stage.command.iter().map(|word| quote(word)).collect();
-    script.push_str(&code_of(SCRIPT).replace("CMD", &command.join(" ")));
-    let blocks = script.len().div_ceil(BLOCK);
-    script.extend(std::iter::repeat_n('\n', blocks * BLOCK - script.len()));
-    let mut opening = vec![Bytes::from(format!("{blocks}\n{script}"))];
+    let mut opening = vec![script(nonce, records, stage.timeout, &stage.artifacts, &stage.env, &stage.command, "")];
     opening.extend(tar.iter().cloned());
     opening.push(Bytes::from(vec![0; records * RECORD - length]));
     opening
+}
+
+/// An interpreter that comes up ahead of its program and waits for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boot {
+    /// What kind of interpreter.
+    pub kind: BootKind,
+    /// The interpreter and its flags.
+    pub command: Vec<String>,
+    /// Its environment.
+    pub env: Vec<(String, String)>,
+    /// The longest its program may run.
+    pub timeout: Duration,
+}
+
+impl Boot {
+    /// For a run stage whose command is an interpreter, its flags and a file; anything else has to start when it is asked for.
+    #[must_use]
+    pub fn of(kind: BootKind, stage: &Stage, file: &str) -> Option<Self> {
+        let at = stage.command.iter().position(|word| word == file)?;
+        let command = stage.command[..at].to_vec();
+        (!command.is_empty()).then(|| Self { kind, command, env: stage.env.clone(), timeout: stage.timeout })
+    }
+}
+
+/// What starts the interpreter of a [`Boot`], written as soon as its container runs.
+#[must_use]
+pub fn arming(boot: &Boot, nonce: &str) -> Bytes {
+    let mut command = boot.command.clone();
+    let mut before = String::new();
+    match boot.kind {
+        BootKind::Python => command.extend(["-c".to_owned(), PYTHON.to_owned()]),
+        BootKind::Node => {
+            let path = "/tmp/.runpen-boot.js";
+            let _ = writeln!(before, "printf %s {} >{path}", quote(NODE));
+            command.push(path.to_owned());
+        }
+    }
+    script(nonce, 0, boot.timeout, &[], &boot.env, &command, &before)
+}
+
+/// The program for an interpreter that waits: its file's name and arguments, and the tar.
+#[must_use]
+pub fn program(file: &str, args: &[String], tar: Bytes) -> Vec<Bytes> {
+    let argv = std::iter::once(file).chain(args.iter().map(String::as_str)).collect::<Vec<_>>().join("\0");
+    vec![Bytes::from(format!("{:15} {:15}\n{argv}", argv.len(), tar.len())), tar]
+}
+
+/// The script, announced by its length.
+fn script(
+    nonce: &str,
+    records: usize,
+    limit: Duration,
+    artifacts: &[String],
+    env: &[(String, String)],
+    command: &[String],
+    before: &str,
+) -> Bytes {
+    let mut script = String::with_capacity(SCRIPT.len() + 1024);
+    let _ = writeln!(script, "N={nonce} K={records} T={}", limit.as_secs() + 1);
+    let artifacts: Vec<String> = artifacts.iter().map(|path| quote(path)).collect();
+    let _ = writeln!(script, "OUT={}", quote(&artifacts.join(" ")));
+    for (name, value) in env {
+        let _ = writeln!(script, "export {name}={}", quote(value));
+    }
+    script.push_str(before);
+    let command: Vec<String> = command.iter().map(|word| quote(word)).collect();
+    script.push_str(&code_of(SCRIPT).replace("CMD", &command.join(" ")));
+    let blocks = script.len().div_ceil(BLOCK);
+    script.extend(std::iter::repeat_n('\n', blocks * BLOCK - script.len()));
+    Bytes::from(format!("{blocks}\n{script}"))
 }
 
 /// The script without its comments: the shell need not read them in every run.

@@ -32,13 +32,19 @@ measure() {
   fi
 } 2>/dev/null
 
-if ! dd bs=10240 count="$K" iflag=fullblock 2>/dev/null | tar xf -; then
+# An interpreter that starts ahead takes its own tar.
+if [ "$K" != 0 ] && ! dd bs=10240 count="$K" iflag=fullblock 2>/dev/null | tar xf -; then
   say failed unpack
   exit 125
 fi
 measure
 B=$C
-(sleep "$T" && kill -9 -1) </dev/null >/dev/null 2>&1 5>&- 6>&- &
+if [ "$K" != 0 ]; then
+  (sleep "$T" && kill -9 -1) </dev/null >/dev/null 2>&1 5>&- 6>&- &
+else
+  # Its time counts from when its program has come, looked for once a minute.
+  (while sleep 60; do set -- *; [ -e "$1" ] && sleep "$T" && kill -9 -1; done) </dev/null >/dev/null 2>&1 5>&- 6>&- &
+fi
 
 # The shell reports a fatal signal on its own standard error, which the program does not share: that is how 139 from
 # exit(139) and 139 from SIGSEGV are told apart. dash does so only when its standard error is redirected by `exec`; bash
@@ -49,6 +55,7 @@ else
   W=$(exec 2>&1; (exec CMD >&5 2>&6 5>&- 6>&-); echo "x$?")
 fi
 E=${W##*x}
+[ "$E" ] || E=137
 W=${W%x*}
 [ "$BASH_VERSION" ] && [ "$E" -gt 128 ] && W=bash
 measure

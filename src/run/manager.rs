@@ -10,14 +10,16 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::task::{Task, Voice};
+use super::pool::Pool;
+use super::task::{Task, Voice, recipes};
 
 use crate::config::Settings;
 use crate::engine::Engines;
 use crate::language::Language;
-use crate::protocol::{Event, Range, RunStatus};
+use crate::plan::Plan;
+use crate::protocol::{Event, PoolStatus, Range, RunStatus};
 use crate::snippet::Snippet;
-use crate::text::Encoding;
+use crate::text::{Encoding, Text};
 
 /// Where a program's standard input comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -92,6 +94,7 @@ pub struct Manager {
     runs: Arc<Mutex<BTreeMap<u64, Entry>>>,
     next: Arc<AtomicU64>,
     tasks: TaskTracker,
+    pool: Pool,
 }
 
 /// A run under way.
@@ -114,7 +117,9 @@ impl Manager {
     /// A manager whose runs get their engine from `engines`.
     #[must_use]
     pub fn new(engines: Arc<dyn Engines>) -> Self {
-        Self { engines, runs: Arc::default(), next: Arc::default(), tasks: TaskTracker::new() }
+        let tasks = TaskTracker::new();
+        let pool = Pool::new(tasks.clone());
+        Self { engines, runs: Arc::default(), next: Arc::default(), tasks, pool }
     }
 
     /// Starts a run and returns at once. Needs a tokio runtime.
@@ -164,7 +169,7 @@ impl Manager {
     fn launch(&self, request: RunRequest, input: mpsc::Receiver<Bytes>, queue: Option<InputQueue>) -> RunHandle {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         // The number makes the id unique here, the rest tells it from another server's.
-        let id = format!("{}-{number}", random_id::<4>().unwrap_or_default());
+        let id = format!("{}-{number}", random_id::<4>());
         let (events, receiver) = mpsc::channel(EVENT_QUEUE);
         let cancel = CancellationToken::new();
         let entry = Entry {
@@ -182,6 +187,7 @@ impl Manager {
             engines: Arc::clone(&self.engines),
             input: Some(input),
             tracker: self.tasks.clone(),
+            pool: self.pool.clone(),
         };
         let registered = Registered { runs: Arc::clone(&self.runs), number };
         self.tasks.spawn(task.run(registered));
@@ -230,9 +236,38 @@ impl Manager {
         runs.values().map(status).collect()
     }
 
+    /// Says that runs of a language are to be expected with these settings: containers for them are made ahead. Returns at
+    /// once; an engine that does not answer is left for the run to complain of.
+    pub fn expect(&self, language: &Language, settings: &Arc<Settings>) {
+        let manager = self.clone();
+        let (language, settings) = (language.clone(), Arc::clone(settings));
+        tokio::spawn(async move {
+            let Ok(engine) = manager.engines.engine(settings.engine).await else { return };
+            // What a waiting container has in common with its run does not depend on the program.
+            let document = Text::new("\n");
+            let snippet = Snippet::placeholder(&document, &language);
+            let plan = Plan::new(&snippet, &language, &settings, &[]);
+            for recipe in recipes(&plan, &language, &snippet.file_name) {
+                manager.pool.want(recipe, &engine, &settings.warm, false);
+            }
+        });
+    }
+
+    /// Waiting containers, by language.
+    #[must_use]
+    pub fn pool(&self) -> Vec<PoolStatus> {
+        self.pool.status()
+    }
+
+    /// An image was replaced: nothing that was made from it before may take a run.
+    pub fn image_changed(&self, image: &str) {
+        self.pool.forget_image(image);
+    }
+
     /// Stops all runs and waits until their containers are gone, at most for `grace`.
     pub async fn shutdown(&self, grace: Duration) {
         let stopped = self.cancel(None);
+        self.pool.close();
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
             tracing::warn!(stopped, "containers were still being removed at the end; `runpen gc` finishes it");
@@ -257,8 +292,8 @@ impl Drop for Registered {
 }
 
 /// So many random bytes, in hexadecimal.
-pub(super) fn random_id<const BYTES: usize>() -> Result<String, getrandom::Error> {
+pub(super) fn random_id<const BYTES: usize>() -> String {
     let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}")))
+    getrandom::fill(&mut bytes).expect("the system has random bytes");
+    bytes.iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}"))
 }

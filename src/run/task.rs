@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::guest;
-use super::manager::{Registered, RunRequest};
+use super::guest::{self, Boot};
+use super::manager::{Registered, RunRequest, random_id};
+use super::pool::{Pool, Recipe};
 use super::stage::{self, Job, Sequence, StageEnd};
 use super::verdict::{self, Verdict};
 use crate::engine::{Container, Engine, EngineError, Engines, Spec};
+use crate::language::Language;
 use crate::plan::{CODE_DIR, Plan, Stage};
 use crate::protocol::{Event, Finished, Outcome, Phase, PhaseName, PhaseState, PhaseUsage, Receipt, Started, Stream};
 use crate::report::{self, Message};
@@ -65,6 +67,7 @@ pub(super) struct Task {
     pub(super) input: Option<mpsc::Receiver<Bytes>>,
     /// Takes over starts and tracker of containers, so that a cancelled run or `finished` need not wait for them.
     pub(super) tracker: TaskTracker,
+    pub(super) pool: Pool,
 }
 
 impl Task {
@@ -99,34 +102,53 @@ impl Task {
 
     async fn execute(&mut self, plan: &Plan, record: &mut Record) -> Result<Verdict, EngineError> {
         let cancel = self.voice.cancel.clone();
-        let Some(engine) = cancel.run_until_cancelled(self.engines.engine(self.request.settings.engine)).await else {
+        let choice = self.request.settings.engine;
+        let Some(engine) = cancel.run_until_cancelled(self.engines.engine(choice)).await else {
             return Ok(Verdict::cancelled());
         };
         let engine = engine?;
-        self.started(engine.info().await?.name, plan).await;
-        let Some(containers) = cancel.run_until_cancelled(self.containers(&engine, plan)).await else {
+        let info = engine.info().await?;
+        let taken = self.take(&engine, plan);
+        let warm = taken.iter().all(Option::is_some);
+        self.started(info.name, plan, warm).await;
+        let Some(vessels) = cancel.run_until_cancelled(self.vessels(&engine, plan, taken)).await else {
             return Ok(Verdict::cancelled());
         };
-        let mut containers = containers?.into_iter();
+        let mut vessels = vessels?.into_iter();
         let pack = guest::pack(&plan.files);
         let mut tar = vec![pack.map_err(|error| failed("pack the program", &error.to_string()))?];
         let mut sequence = Sequence::default();
         let mut verdict = Verdict::failure("the plan has no stage".to_owned());
-        for (stage, container) in plan.stages.iter().zip(containers.by_ref()) {
-            let (after, artifacts) = self.stage(stage, container, &tar, &mut sequence, record).await?;
+        for (stage, vessel) in plan.stages.iter().zip(vessels.by_ref()) {
+            let (after, artifacts) = self.stage(stage, vessel, &tar, &mut sequence, record).await;
             verdict = after;
             if stage.phase == PhaseName::Compile && verdict.exit_code != Some(0) || verdict.outcome != Outcome::Exited {
                 break;
             }
             tar = artifacts;
         }
-        for container in containers {
-            self.remove(container.handle);
+        for vessel in vessels {
+            self.remove(vessel.container.handle);
         }
+        self.pool.run_ended();
         Ok(verdict)
     }
 
-    async fn started(&self, engine: String, plan: &Plan) {
+    /// A waiting container for each stage that finds one, and a word to the pool that more of them will be wanted.
+    fn take(&self, engine: &Arc<dyn Engine>, plan: &Plan) -> Vec<Option<Vessel>> {
+        let recipes = recipes(plan, &self.request.language, &self.request.snippet.file_name);
+        let warm = &self.request.settings.warm;
+        let take = |recipe: Recipe| {
+            let taken = if self.request.cold { None } else { self.pool.take(&recipe) };
+            if !self.request.cold {
+                self.pool.want(recipe, engine, warm, true);
+            }
+            taken.map(|waiting| Vessel { container: waiting.container, booted: waiting.nonce })
+        };
+        recipes.into_iter().map(take).collect()
+    }
+
+    async fn started(&self, engine: String, plan: &Plan, warm: bool) {
         let started = Started {
             run_id: self.voice.run_id.clone(),
             uri: self.request.uri.clone(),
@@ -134,7 +156,7 @@ impl Task {
             language: plan.language.clone(),
             engine,
             image: plan.image.clone(),
-            warm: false,
+            warm,
         };
         self.voice.say(Event::Started(started)).await;
     }
@@ -143,19 +165,32 @@ impl Task {
     async fn stage(
         &mut self,
         stage: &Stage,
-        container: Container,
+        vessel: Vessel,
         tar: &[Bytes],
         sequence: &mut Sequence,
         record: &mut Record,
-    ) -> Result<(Verdict, Vec<Bytes>), EngineError> {
-        let nonce = super::manager::random_id::<16>().map_err(|error| failed("make a nonce", &error.to_string()))?;
+    ) -> (Verdict, Vec<Bytes>) {
+        let Vessel { container, booted } = vessel;
+        let (nonce, opening) = match booted {
+            Some(nonce) => {
+                let tar = tar.iter().fold(BytesMut::new(), |mut joined, piece| {
+                    joined.extend_from_slice(piece);
+                    joined
+                });
+                (nonce, guest::program(&self.request.snippet.file_name, &self.request.args, tar.freeze()))
+            }
+            None => {
+                let nonce = random_id::<16>();
+                let opening = guest::opening(stage, &nonce, tar);
+                (nonce, opening)
+            }
+        };
         let begun = self.voice.phase_begins(stage.phase).await;
         let handle = Arc::clone(&container.handle);
         let receipt = tokio::spawn({
             let handle = Arc::clone(&handle);
             async move { handle.receipt().await }
         });
-        let opening = guest::opening(stage, &nonce, stage.timeout, tar);
         let input = if stage.phase == PhaseName::Run { self.input.take() } else { None };
         let format = self.request.language.report;
         let quiet = report::for_machines(format, stage.phase);
@@ -183,7 +218,7 @@ impl Task {
         }
         record.messages.extend(messages);
         self.voice.phase_ends(stage.phase, wall, verdict.exit_code).await;
-        Ok((verdict, end.artifacts))
+        (verdict, end.artifacts)
     }
 
     fn report(&self, stage: &Stage, end: &StageEnd, verdict: &Verdict) -> Vec<Message> {
@@ -199,30 +234,43 @@ impl Task {
         report::parse(self.request.language.report, &input)
     }
 
-    /// A container for each stage, started together: while one compiles, the one that will run it is getting ready.
-    async fn containers(&self, engine: &Arc<dyn Engine>, plan: &Plan) -> Result<Vec<Container>, EngineError> {
-        match self.start_all(engine, plan).await {
+    /// A container for each stage: the waiting one it has taken, else a new one. All are started together: while one
+    /// compiles, the one that will run it is getting ready.
+    async fn vessels(
+        &self,
+        engine: &Arc<dyn Engine>,
+        plan: &Plan,
+        mut taken: Vec<Option<Vessel>>,
+    ) -> Result<Vec<Vessel>, EngineError> {
+        match self.start_missing(engine, plan, &mut taken).await {
             Err(EngineError::ImageMissing { .. }) => {
                 self.pull(engine.as_ref(), &plan.image).await?;
-                self.start_all(engine, plan).await
+                self.start_missing(engine, plan, &mut taken).await?;
             }
-            other => other,
+            other => other?,
         }
+        Ok(taken.into_iter().flatten().collect())
     }
 
     /// Each start is a task of its own, so that one whose run is cancelled meanwhile still ends, and its container is removed.
-    async fn start_all(&self, engine: &Arc<dyn Engine>, plan: &Plan) -> Result<Vec<Container>, EngineError> {
-        let starts = plan.stages.iter().map(|stage| {
-            let spec = Spec { image: plan.image.clone(), command: guest::entry(), sandbox: stage.sandbox };
-            let engine = Arc::clone(engine);
-            self.tracker.spawn(async move { engine.start(&spec).await })
-        });
-        let starts: Vec<_> = starts.collect();
-        let mut containers = Vec::with_capacity(starts.len());
-        for start in starts {
-            containers.push(start.await.map_err(|error| failed("start a container", &error.to_string()))??);
+    async fn start_missing(
+        &self,
+        engine: &Arc<dyn Engine>,
+        plan: &Plan,
+        taken: &mut [Option<Vessel>],
+    ) -> Result<(), EngineError> {
+        let starts: Vec<_> = std::iter::zip(&plan.stages, taken)
+            .filter(|(_, vessel)| vessel.is_none())
+            .map(|(stage, vessel)| {
+                let (spec, engine) = (spec(plan, stage), Arc::clone(engine));
+                (vessel, self.tracker.spawn(async move { engine.start(&spec).await }))
+            })
+            .collect();
+        for (vessel, start) in starts {
+            let container = start.await.map_err(|error| failed("start a container", &error.to_string()))??;
+            *vessel = Some(Vessel { container, booted: None });
         }
-        Ok(containers)
+        Ok(())
     }
 
     async fn pull(&self, engine: &dyn Engine, image: &str) -> Result<(), EngineError> {
@@ -253,6 +301,27 @@ fn receipt_of(joined: Result<Result<Receipt, EngineError>, tokio::task::JoinErro
         }
         Err(_) => None,
     }
+}
+
+/// A container for one stage.
+struct Vessel {
+    container: Container,
+    /// The nonce of its interpreter, when one is up already.
+    booted: Option<String>,
+}
+
+fn spec(plan: &Plan, stage: &Stage) -> Spec {
+    Spec { image: plan.image.clone(), command: guest::entry(), sandbox: stage.sandbox }
+}
+
+/// What may wait for each stage of a plan.
+pub(super) fn recipes(plan: &Plan, language: &Language, file_name: &str) -> Vec<Recipe> {
+    let recipe = |stage: &Stage| Recipe {
+        language: plan.language.clone(),
+        spec: spec(plan, stage),
+        boot: language.boot.filter(|_| stage.phase == PhaseName::Run).and_then(|kind| Boot::of(kind, stage, file_name)),
+    };
+    plan.stages.iter().map(recipe).collect()
 }
 
 fn failed(operation: &str, reason: &str) -> EngineError {
