@@ -9,6 +9,8 @@
 pub mod docker;
 pub mod embedded;
 pub mod fake;
+pub mod owner;
+pub mod select;
 
 use std::sync::Arc;
 

@@ -1,1 +1,156 @@
 //! Docker, and whatever speaks its API. The only code that names bollard.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `connect` | where an engine may be, and which one answers |
+//! | `hardening` | sandbox → what the engine is told; nowhere else is a container's enclosure written |
+//! | `container` | one container: create, attach, start, watch |
+//! | `stream` | its three streams |
+//! | `receipt` | what really encloses it, read back |
+//! | `image` | looking up, fetching |
+//! | `reap` | removing: on purpose, when forgotten, after a crash |
+//! | `error` | bollard's errors in our words, deadlines |
+//!
+//! It must not know languages, programs, runs or documents.
+
+mod connect;
+mod container;
+mod error;
+mod hardening;
+mod image;
+mod reap;
+mod receipt;
+mod stream;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{OnceCell, mpsc};
+
+pub use self::connect::{Attempt, PATIENT, QUICK, endpoints};
+use self::error::{failed, reason, within};
+pub use self::reap::{OWNER_LABEL, VERSION_LABEL};
+use super::owner::Owner;
+use super::{Container, Engine, EngineError, EngineInfo, Image, PullProgress, Spec};
+
+/// An engine that answered. Cheap to clone.
+#[derive(Clone)]
+pub struct DockerEngine {
+    shared: Arc<Shared>,
+}
+
+/// What all containers of one connection share.
+struct Shared {
+    client: bollard::Docker,
+    endpoint: String,
+    version: String,
+    owner: Arc<Owner>,
+    made: AtomicU64,
+    about: OnceCell<About>,
+}
+
+/// What the engine says of itself and every container needs: asked once, since it costs the engine 10 ms and more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct About {
+    runtime: String,
+    /// Name of its default system-call filter.
+    seccomp: Option<String>,
+    swap_limit: bool,
+}
+
+impl Shared {
+    /// A name that no other container has: the owner's part is random, the number counts.
+    fn next_name(&self) -> String {
+        format!("{}{}", self.owner.name_prefix(), self.made.fetch_add(1, Ordering::Relaxed))
+    }
+
+    async fn about(&self) -> Result<&About, EngineError> {
+        let ask = || async {
+            let info = within(self.client.info())
+                .await
+                .map_err(|error| failed(format!("ask {} what it is", self.endpoint), reason(&error)))?;
+            let seccomp = info.security_options.iter().flatten().find_map(|option| {
+                let fields: Vec<_> = option.split(',').collect();
+                fields.contains(&"name=seccomp").then(|| {
+                    let profile = fields.iter().find_map(|field| field.strip_prefix("profile="));
+                    profile.unwrap_or("default").to_owned()
+                })
+            });
+            Ok(About {
+                runtime: info.default_runtime.unwrap_or_else(|| "unknown".to_owned()),
+                seccomp,
+                swap_limit: info.swap_limit.unwrap_or(false),
+            })
+        };
+        self.about.get_or_try_init(ask).await
+    }
+}
+
+impl DockerEngine {
+    /// The best engine that answers within the deadline ([`QUICK`] or [`PATIENT`]).
+    pub async fn connect(owner: Arc<Owner>, deadline: Duration) -> Result<Self, EngineError> {
+        Self::connect_to(&endpoints(), owner, deadline).await.0
+    }
+
+    /// The best of some endpoints, and what each of them answered.
+    pub async fn connect_to(
+        endpoints: &[String],
+        owner: Arc<Owner>,
+        deadline: Duration,
+    ) -> (Result<Self, EngineError>, Vec<Attempt>) {
+        let (connection, attempts) = connect::connect(endpoints, deadline).await;
+        let engine = connection.ok_or_else(|| connect::unreachable(&attempts)).map(|connection| {
+            let connect::Connection { client, endpoint, version } = connection;
+            let shared = Shared { client, endpoint, version, owner, made: AtomicU64::new(0), about: OnceCell::new() };
+            Self { shared: Arc::new(shared) }
+        });
+        (engine, attempts)
+    }
+
+    /// Whether it still answers within the deadline.
+    pub async fn answers(&self, deadline: Duration) -> bool {
+        matches!(tokio::time::timeout(deadline, self.shared.client.ping()).await, Ok(Ok(_)))
+    }
+
+    /// Where it was reached.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.shared.endpoint
+    }
+}
+
+#[async_trait]
+impl Engine for DockerEngine {
+    async fn info(&self) -> Result<EngineInfo, EngineError> {
+        let version = within(self.shared.client.version())
+            .await
+            .map_err(|error| failed(format!("ask {} for its version", self.shared.endpoint), reason(&error)))?;
+        Ok(EngineInfo {
+            name: "docker".to_owned(),
+            version: version.version.unwrap_or_else(|| self.shared.version.clone()),
+            endpoint: self.shared.endpoint.clone(),
+            runtime: self.shared.about().await?.runtime.clone(),
+        })
+    }
+
+    async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
+        Ok(image::inspect(&self.shared.client, reference).await?.map(|facts| facts.image))
+    }
+
+    async fn pull(&self, reference: &str, progress: mpsc::Sender<PullProgress>) -> Result<(), EngineError> {
+        image::pull(&self.shared.client, reference, &progress).await
+    }
+
+    async fn start(&self, spec: &Spec) -> Result<Container, EngineError> {
+        // A task of its own, for a caller that goes away in the middle to leave nothing behind.
+        let making = tokio::spawn(container::start(Arc::clone(&self.shared), spec.clone()));
+        making.await.unwrap_or_else(|error| Err(failed("start a container", error.to_string())))
+    }
+
+    async fn sweep(&self) -> Result<usize, EngineError> {
+        let Some(folder) = self.shared.owner.folder() else { return Ok(0) };
+        reap::sweep(&self.shared.client, &self.shared.endpoint, &folder).await
+    }
+}

@@ -1,0 +1,126 @@
+//! Removing containers: on purpose, when forgotten, and what a crash left behind. It owns names and labels.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+
+use super::error::{DEADLINE, failed, reason, status, within};
+use crate::engine::EngineError;
+use crate::engine::owner::{self, Dead, Owner};
+
+/// Label with the id of the owner.
+pub const OWNER_LABEL: &str = "dev.runpen.owner";
+/// Label with the version of Runpen that made the container.
+pub const VERSION_LABEL: &str = "dev.runpen.version";
+
+/// The labels of every container. They are set on the container, so an image's labels of the same name lose.
+pub(super) fn labels(owner: &Owner) -> HashMap<String, String> {
+    [(OWNER_LABEL, owner.id()), (VERSION_LABEL, env!("CARGO_PKG_VERSION"))]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// Kills and removes a container with its anonymous volumes, and returns when it is gone. One that is not there is gone.
+pub(super) async fn remove(client: &Docker, name: &str) -> Result<(), EngineError> {
+    let operation = || format!("remove container {name}");
+    match within(client.remove_container(name, Some(force()))).await {
+        Ok(()) => Ok(()),
+        Err(error) if status(&error) == Some(404) => Ok(()),
+        // Somebody else is at it.
+        Err(error) if status(&error) == Some(409) => gone(client, name).await,
+        Err(error) => Err(failed(operation(), reason(&error))),
+    }
+}
+
+/// Removes a container that may still be coming into being: its creation was given up on, and the engine may finish it
+/// after we have looked.
+pub(super) async fn remove_unborn(client: &Docker, name: &str) {
+    for wait in [0, 1, 4, 15, 40] {
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        match within(client.remove_container(name, Some(force()))).await {
+            Ok(()) => return,
+            Err(error) => tracing::debug!("container {name} whose creation failed: {}", reason(&error)),
+        }
+    }
+}
+
+fn force() -> bollard::query_parameters::RemoveContainerOptions {
+    RemoveContainerOptionsBuilder::default().force(true).v(true).build()
+}
+
+/// Waits until the engine knows a container no more.
+async fn gone(client: &Docker, name: &str) -> Result<(), EngineError> {
+    let look = async {
+        loop {
+            match client.inspect_container(name, None::<InspectContainerOptions>).await {
+                Err(error) if status(&error) == Some(404) => return Ok::<(), Error>(()),
+                Err(error) => return Err(error),
+                Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    match tokio::time::timeout(DEADLINE, look).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(failed(format!("remove container {name}"), reason(&error))),
+        Err(_) => Err(failed(format!("remove container {name}"), "its removal is under way and does not end")),
+    }
+}
+
+/// Removes what dead owners left at this endpoint; says how many containers that were.
+pub(super) async fn sweep(client: &Docker, endpoint: &str, folder: &Path) -> Result<usize, EngineError> {
+    let dead = owner::dead_in(folder, endpoint)
+        .map_err(|error| failed(format!("read the owners in {}", folder.display()), error.to_string()))?;
+    if dead.is_empty() {
+        return Ok(0);
+    }
+    let containers = owned(client).await?;
+    let mut count = 0;
+    for one in dead {
+        let mut clean = true;
+        for container in containers.iter().filter(|container| belongs(container, &one)) {
+            match remove(client, &container.id).await {
+                Ok(()) => count += 1,
+                Err(error) => {
+                    clean = false;
+                    tracing::warn!("{error}");
+                }
+            }
+        }
+        if clean && let Err(error) = one.swept(endpoint) {
+            tracing::warn!("cannot forget a dead owner: {error}");
+        }
+    }
+    Ok(count)
+}
+
+struct Owned {
+    id: String,
+    name: String,
+    owner: String,
+}
+
+/// The label alone is not enough: an image may carry one, and then a container that somebody made from it by hand has it.
+fn belongs(container: &Owned, dead: &Dead) -> bool {
+    container.owner == dead.id && container.name.starts_with(&dead.name_prefix())
+}
+
+async fn owned(client: &Docker) -> Result<Vec<Owned>, EngineError> {
+    let filters = HashMap::from([("label".to_owned(), vec![OWNER_LABEL.to_owned()])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let listed = within(client.list_containers(Some(options)))
+        .await
+        .map_err(|error| failed("list containers", reason(&error)))?;
+    let owned = listed.into_iter().filter_map(|container| {
+        let name = container.names?.into_iter().next()?;
+        Some(Owned {
+            id: container.id?,
+            name: name.trim_start_matches('/').to_owned(),
+            owner: container.labels?.remove(OWNER_LABEL)?,
+        })
+    });
+    Ok(owned.collect())
+}

@@ -1,0 +1,100 @@
+//! Which engine: the configured one, or the first that answers. It owns the connection and makes it anew when it broke.
+//!
+//! `auto` takes Docker when it answers quickly, else the embedded engine. What it found is kept; before it is given out
+//! again, it is asked whether it still answers, unless it was asked a moment ago.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+use super::docker::{self, DockerEngine};
+use super::owner::Owner;
+use super::{Engine, EngineError, Engines};
+use crate::config::EngineChoice;
+
+/// For how long an answer counts. A run that finds the engine gone says so; this only saves a question a run.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Makes the embedded engine, or says why this machine cannot have it.
+pub type MakeEmbedded = fn() -> Result<Arc<dyn Engine>, EngineError>;
+
+/// Finds engines and keeps what it found.
+pub struct Selector {
+    owner: Arc<Owner>,
+    make_embedded: MakeEmbedded,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    docker: Option<(Arc<DockerEngine>, Instant)>,
+    embedded: Option<Arc<dyn Engine>>,
+}
+
+impl Selector {
+    /// A selector whose containers belong to `owner`.
+    #[must_use]
+    pub fn new(owner: Arc<Owner>, make_embedded: MakeEmbedded) -> Self {
+        Self { owner, make_embedded, found: Mutex::new(Found::default()) }
+    }
+
+    async fn docker(&self, found: &mut Found, deadline: Duration) -> Result<Arc<dyn Engine>, EngineError> {
+        if let Some((engine, asked)) = &mut found.docker {
+            if asked.elapsed() < FRESH || engine.answers(deadline).await {
+                *asked = Instant::now();
+                return Ok(Arc::clone(engine) as Arc<dyn Engine>);
+            }
+            found.docker = None;
+        }
+        let engine = Arc::new(DockerEngine::connect(Arc::clone(&self.owner), deadline).await?);
+        found.docker = Some((Arc::clone(&engine), Instant::now()));
+        Ok(engine)
+    }
+
+    fn embedded(&self, found: &mut Found) -> Result<Arc<dyn Engine>, EngineError> {
+        if let Some(engine) = &found.embedded {
+            return Ok(Arc::clone(engine));
+        }
+        let engine = (self.make_embedded)()?;
+        found.embedded = Some(Arc::clone(&engine));
+        Ok(engine)
+    }
+}
+
+#[async_trait]
+impl Engines for Selector {
+    async fn engine(&self, choice: EngineChoice) -> Result<Arc<dyn Engine>, EngineError> {
+        let mut found = self.found.lock().await;
+        match choice {
+            EngineChoice::Docker => self.docker(&mut found, docker::PATIENT).await,
+            EngineChoice::Embedded => self.embedded(&mut found),
+            EngineChoice::Auto => match self.docker(&mut found, docker::QUICK).await {
+                Ok(engine) => Ok(engine),
+                Err(unreachable) => self.embedded(&mut found).map_err(|embedded| both(unreachable, &embedded)),
+            },
+        }
+    }
+}
+
+/// Neither: what Docker said counts, and why the other one is no help.
+fn both(docker: EngineError, embedded: &EngineError) -> EngineError {
+    match (docker, embedded) {
+        (EngineError::Unreachable { tried, advice }, EngineError::Unreachable { tried: second, .. }) => {
+            EngineError::Unreachable { tried: format!("{tried}, {second}"), advice }
+        }
+        (EngineError::Unreachable { tried, advice }, second) => {
+            EngineError::Unreachable { tried: format!("{tried}, embedded ({second})"), advice }
+        }
+        (other, _) => other,
+    }
+}
+
+/// The seam for the embedded engine.
+pub fn no_embedded() -> Result<Arc<dyn Engine>, EngineError> {
+    Err(EngineError::Unreachable {
+        tried: "embedded (not part of this build)".to_owned(),
+        advice: "use Docker".to_owned(),
+    })
+}
