@@ -114,6 +114,8 @@ pub enum Frame {
     Go,
     /// A class with `main`, imports kept.
     Java,
+    /// Lines stand by themselves; here-documents and quoted lines keep their indentation.
+    Shell,
 }
 
 /// Which interpreter can come up ahead of its program: see [`crate::run::guest::Boot`].
