@@ -8,9 +8,9 @@ state="${RUNPEN_TEST_STATE:-${XDG_CACHE_HOME:-$HOME/.cache}/runpen-tests}"
 mkdir -p "$state/log"
 state=$(cd "$state" && pwd)
 
-# Loopback only. Debian's own registry service, if a machine starts it, has port 5000.
+# Loopback only, which Docker takes without TLS. Port 5000 would meet the service of the Debian package.
 # shellcheck disable=SC2034 # used by those who source this file
-registry_address=127.0.0.1:5055
+registry_address="${RUNPEN_TEST_REGISTRY:-127.0.0.1:5055}"
 
 # One line for each thing done, on stderr: stdout's last line is the answer of --setup-only.
 say() {

@@ -4,7 +4,7 @@ set -euo pipefail
 # shellcheck source=tests/setup/common.sh
 source "$(dirname "$0")/common.sh"
 
-need curl:curl mmdebstrap:mmdebstrap qemu-img:qemu-utils pip3:python3-pip \
+need curl:curl mmdebstrap:mmdebstrap qemu-img:qemu-utils mount:mount pip3:python3-pip \
   docker-registry:docker-registry shellcheck:shellcheck
 
 # An engine that answers is used as it is, whoever made it; no second one is put beside it.
