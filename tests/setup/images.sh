@@ -73,7 +73,8 @@ make_image() {
   write_apt_options >"$work/apt.conf"
   source=$(mirror)
   # The tar is complete before Docker sees it: a build that breaks off leaves no image with the right name.
-  logged "image-${name%%:*}" mmdebstrap --variant=essential --mode=root ${list:+"--include=$list"} \
+  # Its temporary files go where the next set-up clears up, should this one be killed.
+  logged "image-${name%%:*}" env TMPDIR="$work" mmdebstrap --variant=essential --mode=root ${list:+"--include=$list"} \
     --aptopt="$work/apt.conf" --dpkgopt=force-unsafe-io "${excludes[@]}" \
     "$release" "$work/image.tar" ${source:+"$source"}
   logged "import-${name%%:*}" docker import "${changes[@]}" --change "LABEL $recipe_label=$(recipe_hash "$name")" \
