@@ -4,8 +4,13 @@ pub mod run;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+
+use crate::engine::Engines;
+use crate::engine::owner::Owner;
+use crate::engine::select::{Selector, no_embedded};
 
 /// Runpen or its engine failed.
 pub const FAILED: u8 = 125;
@@ -81,14 +86,7 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match arguments.command.unwrap_or(Command::Lsp { stdio: arguments.stdio }) {
             Command::Lsp { .. } => Err(Failure::usage(anyhow::anyhow!("not here yet"))),
-            Command::Run(arguments) => {
-                run::run(
-                    arguments,
-                    crate::config::Settings::default(),
-                    std::sync::Arc::new(crate::engine::fake::FakeEngine::default()),
-                )
-                .await
-            }
+            Command::Run(arguments) => run::run(arguments, crate::config::Settings::default(), engines()).await,
         }
     });
     // A thread may still sit in a read of stdin; nobody waits for it.
@@ -97,6 +95,11 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => complain(&failure),
     }
+}
+
+/// The engines of this machine. Its containers are ours as long as this process lives.
+fn engines() -> Arc<dyn Engines> {
+    Arc::new(Selector::new(Arc::new(Owner::claim()), no_embedded))
 }
 
 /// One line on standard error.

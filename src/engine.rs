@@ -132,6 +132,9 @@ pub struct PullProgress {
 /// What makes containers.
 #[async_trait]
 pub trait Engine: Send + Sync {
+    /// `docker` or `embedded`. Known without asking.
+    fn name(&self) -> &'static str;
+
     /// What it is; fails when it does not answer.
     async fn info(&self) -> Result<EngineInfo, EngineError>;
 

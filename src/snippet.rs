@@ -127,6 +127,14 @@ impl Snippet {
         Ok(Self { document: document.clone(), range: 0..text.len(), program, file_name, entry, lines })
     }
 
+    /// A program that is not known yet: all that a plan needs to tell what its containers will have in common.
+    #[must_use]
+    pub fn placeholder(language: &Language) -> Self {
+        let document = Text::new("");
+        let (program, lines) = (document.clone(), Vec::new());
+        Self { document, range: 0..0, program, file_name: language.file_name.clone(), entry: String::new(), lines }
+    }
+
     /// A selection, in bytes of the document: common indentation removed, the language's frame added, imports kept.
     pub fn selection(
         document: &Text,

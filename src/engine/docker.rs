@@ -123,12 +123,16 @@ impl DockerEngine {
 
 #[async_trait]
 impl Engine for DockerEngine {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         let version = within(self.shared.client.version())
             .await
             .map_err(|error| failed(format!("ask {} for its version", self.shared.endpoint), reason(&error)))?;
         Ok(EngineInfo {
-            name: "docker".to_owned(),
+            name: self.name().to_owned(),
             version: version.version.unwrap_or_else(|| self.shared.version.clone()),
             endpoint: self.shared.endpoint.clone(),
             runtime: self.shared.about().await?.runtime.clone(),

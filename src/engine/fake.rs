@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, DuplexStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::{Chunk, Container, Engine, EngineError, EngineInfo, Engines, Exit, Handle, Image, PullProgress, Spec};
 use crate::config::EngineChoice;
@@ -39,6 +39,7 @@ pub struct FakeEngine {
 struct State {
     started: AtomicUsize,
     alive: AtomicUsize,
+    killed: Notify,
     unreachable: Mutex<Option<String>>,
     missing: Mutex<Vec<String>>,
 }
@@ -54,6 +55,11 @@ impl FakeEngine {
     #[must_use]
     pub fn alive(&self) -> usize {
         self.state.alive.load(Ordering::SeqCst)
+    }
+
+    /// Ends every container as if somebody had killed it.
+    pub fn kill_all(&self) {
+        self.state.killed.notify_waiters();
     }
 
     /// From now on the engine does not answer, for this reason; `None` brings it back.
@@ -91,6 +97,10 @@ impl Engines for FakeEngine {
 
 #[async_trait]
 impl Engine for FakeEngine {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         self.answer()?;
         let [name, version, endpoint, runtime] = ["fake", "1", "memory", "none"].map(str::to_owned);
@@ -122,8 +132,12 @@ impl Engine for FakeEngine {
         let (stdin, inside) = tokio::io::duplex(64 * 1024);
         let (sender, output) = mpsc::channel(64);
         let (ended, exit) = watch::channel(None);
+        let state = Arc::clone(&self.state);
         let actor = tokio::spawn(async move {
-            let status = Actor { stdin: inside, output: sender }.play().await.unwrap_or(125);
+            let status = tokio::select! {
+                played = Actor { stdin: inside, output: sender }.play() => played.unwrap_or(125),
+                () = state.killed.notified() => 137,
+            };
             let _ = ended.send(Some(status));
         });
         let handle = FakeHandle {

@@ -95,9 +95,11 @@ pub fn arming(boot: &Boot, nonce: &str) -> Bytes {
 
 /// The program for an interpreter that waits: its file's name and arguments, and the tar.
 #[must_use]
-pub fn program(file: &str, args: &[String], tar: Bytes) -> Vec<Bytes> {
-    let argv = std::iter::once(file).chain(args.iter().map(String::as_str)).collect::<Vec<_>>().join("\0");
-    vec![Bytes::from(format!("{:15} {:15}\n{argv}", argv.len(), tar.len())), tar]
+pub fn program(file: &str, args: &[String], tar: &[Bytes]) -> Vec<Bytes> {
+    let words = std::iter::once(file).chain(args.iter().map(String::as_str)).collect::<Vec<_>>().join("\0");
+    let length: usize = tar.iter().map(Bytes::len).sum();
+    let head = Bytes::from(format!("{:15} {length:15}\n{words}", words.len()));
+    std::iter::once(head).chain(tar.iter().cloned()).collect()
 }
 
 /// The script, announced by its length.

@@ -19,7 +19,7 @@ use crate::language::Language;
 use crate::plan::Plan;
 use crate::protocol::{Event, PoolStatus, Range, RunStatus};
 use crate::snippet::Snippet;
-use crate::text::{Encoding, Text};
+use crate::text::Encoding;
 
 /// Where a program's standard input comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -244,8 +244,7 @@ impl Manager {
         tokio::spawn(async move {
             let Ok(engine) = manager.engines.engine(settings.engine).await else { return };
             // What a waiting container has in common with its run does not depend on the program.
-            let document = Text::new("\n");
-            let snippet = Snippet::placeholder(&document, &language);
+            let snippet = Snippet::placeholder(&language);
             let plan = Plan::new(&snippet, &language, &settings, &[]);
             for recipe in recipes(&plan, &language, &snippet.file_name) {
                 manager.pool.want(recipe, &engine, &settings.warm, false);

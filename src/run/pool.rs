@@ -88,6 +88,12 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    fn shelf(&mut self, recipe: &Recipe) -> Option<&mut Shelf> {
+        self.shelves.iter_mut().find(|shelf| shelf.recipe == *recipe)
+    }
+}
+
 /// The pool. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Pool {
@@ -106,7 +112,7 @@ impl Pool {
     /// A waiting container of exactly this recipe, if there is one.
     pub(super) fn take(&self, recipe: &Recipe) -> Option<Waiting> {
         let mut state = self.lock();
-        let shelf = state.shelves.iter_mut().find(|shelf| shelf.recipe == *recipe)?;
+        let shelf = state.shelf(recipe)?;
         shelf.wanted = Instant::now();
         let mut taken = None;
         while let Some(mut waiting) = shelf.waiting.pop() {
@@ -114,7 +120,7 @@ impl Pool {
                 taken = Some(waiting);
                 break;
             }
-            self.discard(waiting);
+            self.discard([waiting]);
         }
         taken
     }
@@ -131,7 +137,7 @@ impl Pool {
             }
             state.settings = settings.clone();
             let now = Instant::now();
-            if let Some(shelf) = state.shelves.iter_mut().find(|shelf| shelf.recipe == recipe) {
+            if let Some(shelf) = state.shelf(&recipe) {
                 shelf.wanted = now;
                 shelf.engine = Arc::clone(engine);
             } else {
@@ -164,7 +170,7 @@ impl Pool {
             let shelves = state.shelves.iter_mut().filter(|shelf| shelf.recipe.spec.image == image);
             shelves.flat_map(|shelf| std::mem::take(&mut shelf.waiting)).collect()
         };
-        stale.into_iter().for_each(|waiting| self.discard(waiting));
+        self.discard(stale);
         self.changed.notify_one();
     }
 
@@ -189,7 +195,7 @@ impl Pool {
             std::mem::take(&mut state.shelves)
         };
         self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
-        shelves.into_iter().flat_map(|shelf| shelf.waiting).for_each(|waiting| self.discard(waiting));
+        self.discard(shelves.into_iter().flat_map(|shelf| shelf.waiting));
     }
 
     /// Starts the keeper when it is not there yet.
@@ -205,7 +211,9 @@ impl Pool {
     async fn tend(self) {
         loop {
             let pause = self.refill();
-            let woken = tokio::time::timeout(pause.unwrap_or(TICK).min(TICK), self.changed.notified()).await;
+            let idle = self.lock().settings.idle_timeout.duration().max(Duration::from_secs(1));
+            let pause = pause.unwrap_or(TICK).min(idle).min(TICK);
+            let woken = tokio::time::timeout(pause, self.changed.notified()).await;
             if woken.is_err() {
                 self.expire();
                 self.drop_stale().await;
@@ -247,13 +255,12 @@ impl Pool {
         {
             let mut state = self.lock();
             let closed = state.closed;
-            let shelf = state.shelves.iter_mut().find(|shelf| shelf.recipe == *recipe);
-            match (shelf, made) {
-                (Some(shelf), Ok(waiting)) if !closed => {
+            match (state.shelf(recipe), made) {
+                (Some(shelf), Ok(ready)) if !closed => {
                     shelf.coming -= 1;
                     (shelf.failures, shelf.retry) = (0, None);
-                    self.watch(&waiting);
-                    shelf.waiting.push(waiting);
+                    self.watch(&ready);
+                    shelf.waiting.push(ready);
                 }
                 (Some(shelf), Err(error)) => {
                     shelf.coming -= 1;
@@ -262,13 +269,11 @@ impl Pool {
                     shelf.retry = Some(Instant::now() + pause);
                     tracing::warn!(language = recipe.language, %error, ?pause, "no waiting container could be made");
                 }
-                (_, Ok(waiting)) => surplus = Some(waiting),
+                (_, Ok(ready)) => surplus = Some(ready),
                 (None, Err(_)) => {}
             }
         }
-        if let Some(waiting) = surplus {
-            self.discard(waiting);
-        }
+        self.discard(surplus);
     }
 
     /// Wakes the keeper when a waiting container ends.
@@ -286,11 +291,15 @@ impl Pool {
     fn drop_dead(&self) {
         let dead: Vec<Waiting> = {
             let mut state = self.lock();
-            state.shelves.iter_mut().flat_map(|shelf| shelf.waiting.extract_if(.., |waiting| !waiting.is_sound())).collect()
+            state
+                .shelves
+                .iter_mut()
+                .flat_map(|shelf| shelf.waiting.extract_if(.., |waiting| !waiting.is_sound()))
+                .collect()
         };
         if !dead.is_empty() {
             tracing::info!(count = dead.len(), "waiting containers ended and are replaced");
-            dead.into_iter().for_each(|waiting| self.discard(waiting));
+            self.discard(dead);
             self.changed.notify_one();
         }
     }
@@ -301,7 +310,7 @@ impl Pool {
             let idle = state.settings.idle_timeout.duration();
             state.shelves.extract_if(.., |shelf| shelf.wanted.elapsed() > idle && shelf.coming == 0).collect()
         };
-        expired.into_iter().flat_map(|shelf| shelf.waiting).for_each(|waiting| self.discard(waiting));
+        self.discard(expired.into_iter().flat_map(|shelf| shelf.waiting));
     }
 
     /// Throws away what was made from an image that its reference no longer names.
@@ -319,17 +328,19 @@ impl Pool {
                 let shelves = state.shelves.iter_mut().filter(|shelf| shelf.recipe.spec.image == reference);
                 shelves.flat_map(|shelf| shelf.waiting.extract_if(.., |waiting| waiting.digest != digest)).collect()
             };
-            stale.into_iter().for_each(|waiting| self.discard(waiting));
+            self.discard(stale);
         }
     }
 
-    fn discard(&self, waiting: Waiting) {
-        let handle = waiting.container.handle;
-        self.tasks.spawn(async move {
-            if let Err(error) = handle.remove().await {
-                tracing::warn!(container = handle.name(), %error, "a waiting container could not be removed");
-            }
-        });
+    fn discard(&self, unwanted: impl IntoIterator<Item = Waiting>) {
+        for waiting in unwanted {
+            let handle = waiting.container.handle;
+            self.tasks.spawn(async move {
+                if let Err(error) = handle.remove().await {
+                    tracing::warn!(container = handle.name(), %error, "a waiting container could not be removed");
+                }
+            });
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

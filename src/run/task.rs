@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -107,10 +107,9 @@ impl Task {
             return Ok(Verdict::cancelled());
         };
         let engine = engine?;
-        let info = engine.info().await?;
         let taken = self.take(&engine, plan);
         let warm = taken.iter().all(Option::is_some);
-        self.started(info.name, plan, warm).await;
+        self.started(engine.name(), plan, warm).await;
         let Some(vessels) = cancel.run_until_cancelled(self.vessels(&engine, plan, taken)).await else {
             return Ok(Verdict::cancelled());
         };
@@ -148,13 +147,13 @@ impl Task {
         recipes.into_iter().map(take).collect()
     }
 
-    async fn started(&self, engine: String, plan: &Plan, warm: bool) {
+    async fn started(&self, engine: &str, plan: &Plan, warm: bool) {
         let started = Started {
             run_id: self.voice.run_id.clone(),
             uri: self.request.uri.clone(),
             range: self.request.range,
             language: plan.language.clone(),
-            engine,
+            engine: engine.to_owned(),
             image: plan.image.clone(),
             warm,
         };
@@ -171,19 +170,12 @@ impl Task {
         record: &mut Record,
     ) -> (Verdict, Vec<Bytes>) {
         let Vessel { container, booted } = vessel;
-        let (nonce, opening) = match booted {
-            Some(nonce) => {
-                let tar = tar.iter().fold(BytesMut::new(), |mut joined, piece| {
-                    joined.extend_from_slice(piece);
-                    joined
-                });
-                (nonce, guest::program(&self.request.snippet.file_name, &self.request.args, tar.freeze()))
-            }
-            None => {
-                let nonce = random_id::<16>();
-                let opening = guest::opening(stage, &nonce, tar);
-                (nonce, opening)
-            }
+        let (nonce, opening) = if let Some(nonce) = booted {
+            (nonce, guest::program(&self.request.snippet.file_name, &self.request.args, tar))
+        } else {
+            let nonce = random_id::<16>();
+            let opening = guest::opening(stage, &nonce, tar);
+            (nonce, opening)
         };
         let begun = self.voice.phase_begins(stage.phase).await;
         let handle = Arc::clone(&container.handle);
