@@ -10,6 +10,7 @@ pub mod docker;
 pub mod embedded;
 pub mod fake;
 pub mod owner;
+pub mod probe;
 pub mod select;
 
 use std::sync::Arc;

@@ -118,10 +118,14 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// A sandbox whose tmpfs together stay below the memory limit, since what is in them counts towards it: a full
-    /// `/tmp` must say "no space left" and not get the program killed.
+    /// `/tmp` must say "no space left" and not get the program killed. An inode counts too, about 1 KiB each.
     #[must_use]
     pub fn new(memory: u64, milli_cpus: u32) -> Self {
-        let tmpfs = |size: u64, exec| Tmpfs { size: size / 4096 * 4096, inodes: 4096, exec };
+        let tmpfs = |size: u64, bytes_an_inode: u64| Tmpfs {
+            size: size / 4096 * 4096,
+            inodes: (memory / bytes_an_inode).clamp(64, 16_384),
+            exec: false,
+        };
         Self {
             network: Network::None,
             memory,
@@ -129,10 +133,10 @@ impl Sandbox {
             pids: 64,
             nofile: 64,
             nproc: 4096,
-            tmp: tmpfs((100 * MIB).min(memory / 2), false),
-            var_tmp: tmpfs((10 * MIB).min(memory / 16), false),
-            code: tmpfs((64 * MIB).min(memory / 4), false),
-            shm: tmpfs((4 * MIB).min(memory / 16), false),
+            tmp: tmpfs((100 * MIB).min(memory / 2), 32 * 1024),
+            var_tmp: tmpfs((10 * MIB).min(memory / 16), 256 * 1024),
+            code: tmpfs((64 * MIB).min(memory / 4), 64 * 1024),
+            shm: tmpfs((4 * MIB).min(memory / 16), 512 * 1024),
         }
     }
 }

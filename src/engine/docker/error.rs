@@ -72,7 +72,8 @@ pub(super) fn start_failure(image: &str, command: &[String], name: &str, error: 
     let unusable = |reason: String| EngineError::ImageUnusable { image: image.to_owned(), reason };
     let lower = said.to_ascii_lowercase();
     if lower.contains("no such file or directory") || lower.contains("not found in $path") {
-        unusable(format!("it has no {program}; use an image with a POSIX shell"))
+        let advice = if program.ends_with("sh") { "; use an image with a POSIX shell" } else { "" };
+        unusable(format!("it has no {program}{advice}"))
     } else if lower.contains("exec format error") {
         unusable(format!("its {program} is for another kind of processor"))
     } else if lower.contains("permission denied") && lower.contains("exec") {

@@ -1,0 +1,183 @@
+//! The live probe of a sandbox: what `runpen doctor` shows. It starts a container with the full policy and a shell
+//! script that tries what must be refused, and holds what it saw against the sandbox that was asked for.
+//!
+//! It works through any engine and any image with a POSIX shell, and knows neither. Nothing it tries reaches another
+//! machine.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+
+use super::{Engine, EngineError, Spec};
+use crate::plan::{CODE_DIR, NOBODY, Network, Sandbox};
+use crate::protocol::Stream;
+
+/// How long a probe may take. It fills folders and makes processes on half a core.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The longest answer that is read.
+const ANSWER: usize = 256 * 1024;
+
+const SCRIPT: &str = include_str!("probe.sh");
+
+/// One control: what should be seen, and what was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Probe {
+    /// The control.
+    pub control: String,
+    /// What should be seen.
+    pub expected: String,
+    /// What was seen.
+    pub seen: String,
+    /// Whether that is good enough.
+    pub ok: bool,
+}
+
+/// Tries every control in a container of its own.
+pub async fn probe(engine: &dyn Engine, image: &str, sandbox: Sandbox) -> Result<Vec<Probe>, EngineError> {
+    probe_as(engine, image, sandbox, sandbox).await
+}
+
+/// Starts one sandbox and holds it against another: how a test shows that the probes see what is loose.
+pub async fn probe_as(
+    engine: &dyn Engine,
+    image: &str,
+    sandbox: Sandbox,
+    asked: Sandbox,
+) -> Result<Vec<Probe>, EngineError> {
+    let command = vec!["/bin/sh".to_owned(), "-c".to_owned(), SCRIPT.to_owned()];
+    let mut container = engine.start(&Spec { image: image.to_owned(), command, sandbox }).await?;
+    let _ = container.stdin.shutdown().await;
+    let mut answer = Vec::new();
+    let read = async {
+        while let Some(chunk) = container.output.recv().await {
+            if chunk.stream == Stream::Stdout && answer.len() < ANSWER {
+                answer.extend_from_slice(&chunk.bytes);
+            }
+        }
+    };
+    let in_time = tokio::time::timeout(DEADLINE, read).await.is_ok();
+    let removed = container.handle.remove().await;
+    let mut probes = judge(&String::from_utf8_lossy(&answer), &asked);
+    if !in_time {
+        let seen = format!("no end within {} s", DEADLINE.as_secs());
+        probes.push(Probe { control: "probe".to_owned(), expected: "ends".to_owned(), seen, ok: false });
+    }
+    removed?;
+    Ok(probes)
+}
+
+/// Holds the lines of an answer against what was asked.
+fn judge(answer: &str, sandbox: &Sandbox) -> Vec<Probe> {
+    let seen: BTreeMap<&str, &str> =
+        answer.lines().filter_map(|line| line.split_once('\t')).map(|(control, seen)| (control, seen.trim())).collect();
+    expectations(sandbox)
+        .into_iter()
+        .map(|(control, expected)| {
+            let seen = seen.get(control.as_str()).copied();
+            let ok = seen.is_some_and(|seen| expected.holds(seen));
+            Probe { control, expected: expected.text(), seen: seen.unwrap_or("nothing").to_owned(), ok }
+        })
+        .collect()
+}
+
+/// What an answer may be.
+enum Expected {
+    /// Exactly this.
+    Is(String),
+    /// A number, at most this and more than nothing.
+    AtMost(u64),
+    /// A number close below this.
+    About(u64),
+    /// Anything but this.
+    Not(&'static str),
+}
+
+impl Expected {
+    fn holds(&self, seen: &str) -> bool {
+        let number = seen.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
+        match self {
+            Self::Is(expected) => expected == seen,
+            Self::AtMost(most) => number.is_some_and(|number| number > 0 && number <= *most),
+            Self::About(most) => number.is_some_and(|number| number > most / 2 && number <= *most),
+            Self::Not(unwanted) => !seen.is_empty() && seen != *unwanted,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Is(expected) => expected.clone(),
+            Self::AtMost(most) | Self::About(most) => format!("at most {most}"),
+            Self::Not(unwanted) => format!("not {unwanted}"),
+        }
+    }
+}
+
+fn expectations(sandbox: &Sandbox) -> Vec<(String, Expected)> {
+    let is = |text: &str| Expected::Is(text.to_owned());
+    let mut rows = Vec::new();
+    let mut row = |control: &str, expected| rows.push((control.to_owned(), expected));
+    match sandbox.network {
+        Network::None => {
+            row("network interfaces", is("lo"));
+            row("network routes", is("none"));
+        }
+        Network::Bridge => row("network interfaces", Expected::Not("lo")),
+    }
+    row("loopback device", is("up"));
+    row("user", Expected::Is(format!("{NOBODY}:{NOBODY}")));
+    row("supplementary groups", is("none"));
+    row("capabilities", is("none"));
+    row("new privileges", is("refused"));
+    row("system-call filter", is("on"));
+    row("mounting", is("refused"));
+    row("new namespaces", is("refused"));
+    row("root file system", is("read-only"));
+    row("writing elsewhere", is("refused"));
+    row("kernel settings", is("refused"));
+    row("engine socket", is("absent"));
+    row("other processes", is("unseen"));
+    for (path, tmpfs) in
+        [("/tmp", sandbox.tmp), ("/var/tmp", sandbox.var_tmp), ("/dev/shm", sandbox.shm), (CODE_DIR, sandbox.code)]
+    {
+        row(&format!("{path} bytes"), Expected::About(tmpfs.size));
+        row(&format!("{path} files"), Expected::About(tmpfs.inodes));
+        row(&format!("{path} execution"), is(if tmpfs.exec { "allowed" } else { "refused" }));
+    }
+    row("memory", Expected::Is(sandbox.memory.to_string()));
+    row("swap", is("off"));
+    row("CPU", Expected::Is(format!("{} thousandths of a core", sandbox.milli_cpus)));
+    row("processes", Expected::AtMost(u64::from(sandbox.pids)));
+    row("open files", Expected::Is(sandbox.nofile.to_string()));
+    row("core files", is("0"));
+    row("memory without end", is("killed"));
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::MIB;
+
+    #[test]
+    fn an_answer_that_lacks_a_line_is_not_good() {
+        let probes = judge("user\t65534:65534\nprocesses\t64\n/tmp bytes\t1000000000\n", &Sandbox::new(64 * MIB, 500));
+        let of = |control: &str| probes.iter().find(|probe| probe.control == control).unwrap();
+        assert!(of("user").ok);
+        assert!(of("processes").ok);
+        assert!(!of("/tmp bytes").ok, "more than was asked for");
+        assert!(!of("capabilities").ok);
+        assert_eq!(of("capabilities").seen, "nothing");
+    }
+
+    #[test]
+    fn every_control_has_a_line_in_the_script() {
+        for (control, _) in expectations(&Sandbox::new(64 * MIB, 500)) {
+            let known = SCRIPT.contains(&format!("say \"{control}\""));
+            assert!(known || control.starts_with('/'), "{control}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The same controls from inside: a program that tries.
+
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::{Bench, PYTHON, first, probe, sandbox};
+
+/// Errors that mean "refused".
+const REFUSED: &[&str] = &["EACCES", "EPERM", "EROFS", "ENOENT"];
+
+fn names(value: &Value) -> Vec<&str> {
+    value.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn it_is_nobody_and_can_become_nobody_else() {
+    let bench = Bench::new().await;
+    let (seen, _) = bench.probe("identity", "", sandbox()).await;
+    assert_eq!(seen["uids"], json!(["65534"; 4].to_vec()));
+    assert_eq!(seen["gids"], json!(["65534"; 4].to_vec()));
+    assert!(names(&seen["groups"]).iter().all(|group| *group == "65534"), "{}", seen["groups"]);
+    for (set, value) in seen["capabilities"].as_object().unwrap() {
+        assert_eq!(value, "0000000000000000", "{set}");
+    }
+    assert_eq!(seen["no_new_privs"], "1");
+    assert_eq!(seen["seccomp"], "2");
+    for attempt in ["setuid", "setgroups", "chroot"] {
+        assert_eq!(seen[attempt], "EPERM", "{attempt}");
+    }
+    assert_eq!(seen["raise_nofile"], "ValueError", "a hard limit must hold");
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn it_sees_nothing_of_the_host() {
+    let bench = Bench::new().await;
+    let (seen, _) = bench.probe("identity", "", sandbox()).await;
+    assert_eq!(seen["pid"], 1);
+    assert_eq!(names(&seen["processes"]), ["1"]);
+    assert_eq!(seen["engine_sockets"], json!([]));
+    assert_eq!(seen["hostname"], "runpen");
+    assert_eq!(seen["working_folder"], "/");
+    for line in names(&seen["cgroup"]) {
+        assert!(line.ends_with(":/"), "the container's place on the host shows: {line}");
+    }
+    let environment = seen["environment"].as_object().unwrap();
+    for (name, value) in environment {
+        assert!(["PATH", "HOME", "HOSTNAME", "LC_CTYPE"].contains(&name.as_str()), "{name}={value}");
+    }
+    for device in names(&seen["devices"]) {
+        let harmless = ["core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin"];
+        let harmless = harmless.contains(&device) || ["stdout", "tty", "urandom", "zero"].contains(&device);
+        assert!(harmless, "/dev/{device}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn limits_of_a_process_hold() {
+    let bench = Bench::new().await;
+    let (seen, _) = bench.probe("identity", "", sandbox()).await;
+    assert_eq!(seen["limits"]["nofile"], json!([64, 64]));
+    assert_eq!(seen["limits"]["nproc"], json!([4096, 4096]));
+    assert_eq!(seen["limits"]["core"], json!([0, 0]));
+    assert_eq!(seen["limits"]["msgqueue"], json!([819_200, 819_200]));
+    assert_eq!(seen["shm_limits"]["kernel/shmmni"], "64");
+    assert_eq!(seen["shm_limits"]["kernel/shmall"], "1024");
+    let (seen, _) = bench.probe("files", "", sandbox()).await;
+    assert_eq!(seen["error"], "EMFILE");
+    assert!(seen["opened"].as_u64().unwrap() < 64);
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn nothing_is_writable_but_the_four_folders() {
+    let bench = Bench::new().await;
+    let (seen, _) = bench.probe("writes", "", sandbox()).await;
+    let ours = ["/dev/shm", "/runpen", "/tmp", "/var/tmp"];
+    let mut found = names(&seen["found"]);
+    // POSIX message queues are files of a kind, bounded by their own limit; nothing can be stored in one by writing.
+    found.retain(|folder| *folder != "/dev/mqueue");
+    assert_eq!(found, ours);
+    for (folder, answer) in seen["folders"].as_object().unwrap() {
+        let answer = answer.as_str().unwrap();
+        if ours.contains(&folder.as_str()) {
+            assert_eq!(answer, "done", "{folder}");
+        } else {
+            assert!(REFUSED.contains(&answer), "{folder}: {answer}");
+        }
+    }
+    for (file, answer) in seen["files"].as_object().unwrap() {
+        assert!(REFUSED.contains(&answer.as_str().unwrap()), "{file}: {answer}");
+    }
+    for (point, mount) in seen["mounts"].as_object().unwrap() {
+        let options = names(&mount["options"]);
+        if ours.contains(&point.as_str()) {
+            for option in ["nosuid", "nodev", "noexec"] {
+                assert!(options.contains(&option), "{point}: {options:?}");
+            }
+            assert!(options.iter().any(|option| option.starts_with("size=")), "{point}: {options:?}");
+            assert!(options.iter().any(|option| option.starts_with("nr_inodes=")), "{point}: {options:?}");
+        }
+    }
+    assert!(names(&seen["mounts"]["/"]["options"]).contains(&"ro"));
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn only_the_loopback_device_is_there() {
+    let bench = Bench::new().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let name = format!("runpen-test-{port}");
+    let address = <std::os::unix::net::SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(&name);
+    let abstract_listener = std::os::unix::net::UnixListener::bind_addr(&address.unwrap()).unwrap();
+    let (seen, _) = bench.probe("network", &format!("{port},{name}"), sandbox()).await;
+    assert_eq!(names(&seen["interfaces"]), ["lo"]);
+    assert_eq!(seen["routes"], json!([]));
+    assert!(names(&seen["routes6"]).iter().all(|device| *device == "lo"), "{}", seen["routes6"]);
+    assert_eq!(seen["udp"], "ENETUNREACH");
+    let udp6 = seen["udp6"].as_str().unwrap();
+    assert!(["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT"].contains(&udp6), "{udp6}");
+    assert_eq!(seen["host_loopback"], "ECONNREFUSED");
+    assert_eq!(seen["host_abstract_socket"], "ECONNREFUSED");
+    assert_eq!(seen["raw"], "EPERM");
+    assert_eq!(seen["packet"], "EPERM");
+    assert_eq!(seen["loopback"], "done");
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nobody may have come");
+    drop(abstract_listener);
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn dangerous_system_calls_are_refused() {
+    let bench = Bench::new().await;
+    let (seen, _) = bench.probe("calls", "", sandbox()).await;
+    for (call, answer) in seen.as_object().unwrap() {
+        let answer = answer.as_str().unwrap();
+        assert!(["EPERM", "EACCES", "ENOSYS"].contains(&answer), "{call}: {answer}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn programs_run_only_from_the_code_folder_and_only_when_planned() {
+    let bench = Bench::new().await;
+    let (seen, _) = bench.probe("execute", "", sandbox()).await;
+    for folder in ["/dev/shm", "/runpen", "/tmp", "/var/tmp"] {
+        assert_eq!(seen[folder]["script"], "EACCES", "{folder}");
+        assert_eq!(seen[folder]["mapped"], "EPERM", "{folder}");
+    }
+    let mut planned = sandbox();
+    planned.code.exec = true;
+    let (seen, _) = bench.probe("execute", "", planned).await;
+    assert_eq!(seen["/runpen"]["script"], "done");
+    for folder in ["/dev/shm", "/tmp", "/var/tmp"] {
+        assert_eq!(seen[folder]["script"], "EACCES", "{folder}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn another_run_leaves_no_trace() {
+    let bench = Bench::new().await;
+    let secret = "4f1c-a-secret";
+    let mut other = bench.start(PYTHON, &probe("leave", secret), sandbox()).await;
+    assert!(first(&mut other).await.contains("ready"));
+    // Beside it, while it lives, and after it is gone.
+    for _ in 0..2 {
+        let (seen, _) = bench.probe("find", secret, sandbox()).await;
+        assert_eq!(seen["files"], json!([]));
+        assert_eq!(seen["shared_memory"], -1);
+        assert_eq!(names(&seen["processes"]), ["1"]);
+        assert_eq!(seen["in_environment"], false);
+        let _ = other.stdin.shutdown().await;
+        other.handle.remove().await.unwrap();
+    }
+}

@@ -1,0 +1,38 @@
+//! The probes that `runpen doctor` runs: they must see a good sandbox as good, and a bad one as bad.
+
+use runpen::engine::probe::{Probe, probe};
+use runpen::plan::{MIB, Network, Sandbox};
+
+use crate::support::{ALPINE, Bench, PYTHON};
+
+fn bad(probes: &[Probe]) -> Vec<String> {
+    let row = |probe: &Probe| format!("{}: {} and not {}", probe.control, probe.seen, probe.expected);
+    probes.iter().filter(|probe| !probe.ok).map(row).collect()
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn every_probe_is_good_in_busybox_and_in_coreutils() {
+    let bench = Bench::new().await;
+    for image in [ALPINE, PYTHON] {
+        let probes = probe(&bench.engine, image, Sandbox::new(64 * MIB, 500)).await.unwrap();
+        for probe in &probes {
+            println!("{:24} {:30} {}", probe.control, probe.expected, probe.seen);
+        }
+        assert_eq!(bad(&probes), Vec::<String>::new(), "{image}");
+        assert!(probes.len() > 30);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn a_sandbox_that_is_not_as_asked_is_seen() {
+    let bench = Bench::new().await;
+    let mut loose = Sandbox::new(64 * MIB, 500);
+    loose.network = Network::Bridge;
+    loose.code.exec = true;
+    let asked = Sandbox::new(64 * MIB, 500);
+    let container = runpen::engine::probe::probe_as(&bench.engine, ALPINE, loose, asked).await.unwrap();
+    let controls: Vec<_> = container.iter().filter(|probe| !probe.ok).map(|probe| probe.control.as_str()).collect();
+    assert_eq!(controls, ["network interfaces", "network routes", "/runpen execution"]);
+}

@@ -1,0 +1,23 @@
+//! The sandbox, against a real engine: every control asked of the engine, and tried from inside.
+//!
+//! These tests need an engine and the images of `tests/setup`, so a plain `cargo test` reports them as ignored;
+//! `tests/run.sh sandbox` runs them, and there an engine that is missing is a failure.
+//!
+//! | file | proves |
+//! |---|---|
+//! | `enforced` | what the engine holds of the container, and the receipt |
+//! | `inside` | the same from inside, by trying |
+//! | `exhaust` | fork, allocate, fill, open without end |
+//! | `hostile` | images that try to loosen it |
+//! | `life` | streams, ends, removal on every path, sweeping |
+//! | `live` | the probes that `runpen doctor` runs |
+//! | `pace` | output at full rate, and what each step costs (`--nocapture` shows it) |
+
+mod enforced;
+mod exhaust;
+mod hostile;
+mod inside;
+mod life;
+mod live;
+mod pace;
+mod support;

@@ -1,0 +1,178 @@
+//! An engine for one test, whose end fails when the test left anything behind.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use runpen::engine::docker::{DockerEngine, OWNER_LABEL, PATIENT};
+use runpen::engine::owner::Owner;
+use runpen::engine::{Chunk, Container, Engine, Exit, Spec};
+use runpen::plan::{MIB, Sandbox};
+use runpen::protocol::{Receipt, Stream};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
+
+/// Python, for the probe program.
+pub(crate) const PYTHON: &str = "runpen-test/python:3.13";
+/// A real Alpine: musl and `BusyBox`.
+pub(crate) const ALPINE: &str = "runpen-test/alpine:3.23";
+/// An image with no shell in it.
+pub(crate) const NO_SHELL: &str = "runpen-test/no-shell:1";
+
+/// No test waits longer for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An engine with an owner of its own.
+pub(crate) struct Bench {
+    pub(crate) engine: DockerEngine,
+    pub(crate) owner: Arc<Owner>,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+/// What a container did.
+pub(crate) struct Ran {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) exit: Exit,
+    pub(crate) receipt: Receipt,
+}
+
+impl Bench {
+    /// Fails without an engine: these tests are asked for by name.
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Arc::new(Owner::claim_in(folder.path()).unwrap());
+        let engine =
+            DockerEngine::connect(Arc::clone(&owner), PATIENT).await.expect("the sandbox tests need an engine");
+        Self { engine, owner, folder }
+    }
+
+    /// Starts a container.
+    pub(crate) async fn start(&self, image: &str, command: &[&str], sandbox: Sandbox) -> Container {
+        self.engine.start(&spec(image, command, sandbox)).await.unwrap()
+    }
+
+    /// Runs a container to its end.
+    pub(crate) async fn run(&self, image: &str, command: &[&str], sandbox: Sandbox) -> Ran {
+        finish(self.start(image, command, sandbox).await).await
+    }
+
+    /// Runs a section of the probe program and gives what it saw.
+    pub(crate) async fn probe(&self, section: &str, argument: &str, sandbox: Sandbox) -> (serde_json::Value, Ran) {
+        let ran = self.run(PYTHON, &probe(section, argument), sandbox).await;
+        let seen = ran.stdout.lines().last().unwrap_or_default();
+        let seen = serde_json::from_str(seen)
+            .unwrap_or_else(|error| panic!("{section}: {error}\n{}\n{}{:?}", ran.stdout, ran.stderr, ran.exit));
+        (seen, ran)
+    }
+
+    /// Containers of this owner that the engine still has.
+    pub(crate) fn left(&self) -> Vec<String> {
+        let filter = format!("label={OWNER_LABEL}={}", self.owner.id());
+        docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]).lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until nothing of this owner is left.
+    pub(crate) async fn empty(&self) {
+        until("no container is left", || self.left().is_empty()).await;
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.left(), Vec::<String>::new(), "the test left containers behind");
+        }
+    }
+}
+
+/// The command that runs a section of the probe program.
+pub(crate) fn probe<'a>(section: &'a str, argument: &'a str) -> [&'a str; 6] {
+    ["python3", "-I", "-c", include_str!("probe.py"), section, argument]
+}
+
+/// A sandbox as a Python program gets it.
+pub(crate) fn sandbox() -> Sandbox {
+    Sandbox::new(128 * MIB, 2000)
+}
+
+pub(crate) fn spec(image: &str, command: &[&str], sandbox: Sandbox) -> Spec {
+    Spec { image: image.to_owned(), command: command.iter().map(|word| (*word).to_owned()).collect(), sandbox }
+}
+
+/// Closes its input, reads it to its end, and removes it.
+pub(crate) async fn finish(mut container: Container) -> Ran {
+    within("the end of a container", async {
+        container.stdin.shutdown().await.unwrap();
+        let (stdout, stderr) = read(&mut container.output).await;
+        let exit = container.handle.wait().await.unwrap();
+        let receipt = container.handle.receipt().await.unwrap();
+        container.handle.remove().await.unwrap();
+        Ran { stdout, stderr, exit, receipt }
+    })
+    .await
+}
+
+/// Everything a container prints.
+pub(crate) async fn read(output: &mut mpsc::Receiver<Chunk>) -> (String, String) {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    while let Some(chunk) = output.recv().await {
+        match chunk.stream {
+            Stream::Stdout => stdout.extend_from_slice(&chunk.bytes),
+            Stream::Stderr => stderr.extend_from_slice(&chunk.bytes),
+        }
+    }
+    (String::from_utf8_lossy(&stdout).into_owned(), String::from_utf8_lossy(&stderr).into_owned())
+}
+
+/// The first chunk a container prints.
+pub(crate) async fn first(container: &mut Container) -> String {
+    let chunk = within("the first output", container.output.recv()).await.expect("output");
+    String::from_utf8_lossy(&chunk.bytes).into_owned()
+}
+
+/// A future that must not hang.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what} did not come within {PATIENCE:?}"),
+    }
+}
+
+/// Waits for something that only asking can tell.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Runs the `docker` command, which knows nothing of our code.
+pub(crate) fn docker(arguments: &[&str]) -> String {
+    docker_with(arguments, "")
+}
+
+/// The same with standard input.
+pub(crate) fn docker_with(arguments: &[&str], input: &str) -> String {
+    use std::io::Write;
+    let mut child = Command::new("docker")
+        .args(arguments)
+        .env("DOCKER_BUILDKIT", "0")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the docker command");
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "docker {arguments:?}: {stdout}{stderr}");
+    stdout.into_owned()
+}
+
+/// What `docker inspect` says of a container.
+pub(crate) fn inspect(name: &str) -> serde_json::Value {
+    let text = docker(&["inspect", name]);
+    serde_json::from_str::<serde_json::Value>(&text).unwrap()[0].clone()
+}
