@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. Runpen's own words go to standard error, one line each.
 
+pub mod doctor;
 pub mod run;
 
 use std::io::Write as _;

@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{Engine, EngineError, Spec};
 use crate::plan::{CODE_DIR, NOBODY, Network, Sandbox};
-use crate::protocol::Stream;
+use crate::protocol::{Receipt, Stream};
 
 /// How long a probe may take. It fills folders and makes processes on half a core.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -36,18 +36,28 @@ pub struct Probe {
     pub ok: bool,
 }
 
-/// Tries every control in a container of its own.
-pub async fn probe(engine: &dyn Engine, image: &str, sandbox: Sandbox) -> Result<Vec<Probe>, EngineError> {
-    probe_as(engine, image, sandbox, sandbox).await
+/// What a probe found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Findings {
+    /// What was seen from inside.
+    pub probes: Vec<Probe>,
+    /// What the engine says it holds.
+    pub receipt: Option<Receipt>,
 }
 
-/// Starts one sandbox and holds it against another: how a test shows that the probes see what is loose.
-pub async fn probe_as(
+/// Tries every control in a container of its own.
+pub async fn probe(engine: &dyn Engine, image: &str, sandbox: Sandbox) -> Result<Vec<Probe>, EngineError> {
+    Ok(examine(engine, image, sandbox, sandbox).await?.probes)
+}
+
+/// Starts one sandbox and holds it against `asked`. The two differ only where a test shows that the probes see what is
+/// loose.
+pub async fn examine(
     engine: &dyn Engine,
     image: &str,
     sandbox: Sandbox,
     asked: Sandbox,
-) -> Result<Vec<Probe>, EngineError> {
+) -> Result<Findings, EngineError> {
     let command = vec!["/bin/sh".to_owned(), "-c".to_owned(), SCRIPT.to_owned()];
     let mut container = engine.start(&Spec { image: image.to_owned(), command, sandbox }).await?;
     let _ = container.stdin.shutdown().await;
@@ -60,14 +70,14 @@ pub async fn probe_as(
         }
     };
     let in_time = tokio::time::timeout(DEADLINE, read).await.is_ok();
-    let removed = container.handle.remove().await;
+    let receipt = container.handle.receipt().await.ok();
+    container.handle.remove().await?;
     let mut probes = judge(&String::from_utf8_lossy(&answer), &asked);
     if !in_time {
         let seen = format!("no end within {} s", DEADLINE.as_secs());
         probes.push(Probe { control: "probe".to_owned(), expected: "ends".to_owned(), seen, ok: false });
     }
-    removed?;
-    Ok(probes)
+    Ok(Findings { probes, receipt })
 }
 
 /// Holds the lines of an answer against what was asked.
@@ -88,6 +98,8 @@ fn judge(answer: &str, sandbox: &Sandbox) -> Vec<Probe> {
 enum Expected {
     /// Exactly this.
     Is(String),
+    /// `refused`, or the image has no tool to try it with.
+    Refused,
     /// A number, at most this and more than nothing.
     AtMost(u64),
     /// A number close below this.
@@ -101,6 +113,7 @@ impl Expected {
         let number = seen.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
         match self {
             Self::Is(expected) => expected == seen,
+            Self::Refused => seen == "refused" || seen.starts_with("untried"),
             Self::AtMost(most) => number.is_some_and(|number| number > 0 && number <= *most),
             Self::About(most) => number.is_some_and(|number| number > most / 2 && number <= *most),
             Self::Not(unwanted) => !seen.is_empty() && seen != *unwanted,
@@ -110,6 +123,7 @@ impl Expected {
     fn text(&self) -> String {
         match self {
             Self::Is(expected) => expected.clone(),
+            Self::Refused => "refused".to_owned(),
             Self::AtMost(most) | Self::About(most) => format!("at most {most}"),
             Self::Not(unwanted) => format!("not {unwanted}"),
         }
@@ -133,8 +147,8 @@ fn expectations(sandbox: &Sandbox) -> Vec<(String, Expected)> {
     row("capabilities", is("none"));
     row("new privileges", is("refused"));
     row("system-call filter", is("on"));
-    row("mounting", is("refused"));
-    row("new namespaces", is("refused"));
+    row("mounting", Expected::Refused);
+    row("new namespaces", Expected::Refused);
     row("root file system", is("read-only"));
     row("writing elsewhere", is("refused"));
     row("kernel settings", is("refused"));

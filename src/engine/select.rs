@@ -23,6 +23,8 @@ pub type MakeEmbedded = fn() -> Result<Arc<dyn Engine>, EngineError>;
 /// Finds engines and keeps what it found.
 pub struct Selector {
     owner: Arc<Owner>,
+    /// Absent: looked up each time, since a socket may appear where there was none.
+    endpoints: Option<Vec<String>>,
     make_embedded: MakeEmbedded,
     found: Mutex<Found>,
 }
@@ -37,7 +39,14 @@ impl Selector {
     /// A selector whose containers belong to `owner`.
     #[must_use]
     pub fn new(owner: Arc<Owner>, make_embedded: MakeEmbedded) -> Self {
-        Self { owner, make_embedded, found: Mutex::new(Found::default()) }
+        Self { owner, endpoints: None, make_embedded, found: Mutex::new(Found::default()) }
+    }
+
+    /// The same, looking for Docker at these endpoints only.
+    #[must_use]
+    pub fn at(mut self, endpoints: Vec<String>) -> Self {
+        self.endpoints = Some(endpoints);
+        self
     }
 
     async fn docker(&self, found: &mut Found, deadline: Duration) -> Result<Arc<dyn Engine>, EngineError> {
@@ -48,7 +57,9 @@ impl Selector {
             }
             found.docker = None;
         }
-        let engine = Arc::new(DockerEngine::connect(Arc::clone(&self.owner), deadline).await?);
+        let endpoints = self.endpoints.clone().unwrap_or_else(docker::endpoints);
+        let engine = DockerEngine::connect_to(&endpoints, Arc::clone(&self.owner), deadline).await.0;
+        let engine = Arc::new(engine?);
         found.docker = Some((Arc::clone(&engine), Instant::now()));
         Ok(engine)
     }
@@ -97,4 +108,22 @@ pub fn no_embedded() -> Result<Arc<dyn Engine>, EngineError> {
         tried: "embedded (not part of this build)".to_owned(),
         advice: "use Docker".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn neither_engine_says_so_for_both_in_one_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Arc::new(Owner::claim_in(folder.path()).unwrap());
+        let selector = Selector::new(owner, no_embedded).at(vec!["unix:///nonexistent.sock".to_owned()]);
+        let Err(error) = selector.engine(EngineChoice::Auto).await else { panic!("an engine") };
+        let text = error.to_string();
+        assert!(text.contains("unix:///nonexistent.sock (no such socket), embedded (not part"), "{text}");
+        assert!(!text.contains('\n'));
+        assert!(selector.engine(EngineChoice::Docker).await.is_err());
+        assert!(selector.engine(EngineChoice::Embedded).await.is_err());
+    }
 }

@@ -1,7 +1,7 @@
 //! The probes that `runpen doctor` runs: they must see a good sandbox as good, and a bad one as bad.
 
-use runpen::engine::probe::{Probe, probe};
-use runpen::plan::{MIB, Network, Sandbox};
+use runpen::engine::probe::{Probe, examine, probe};
+use runpen::plan::{MIB, Sandbox};
 
 use crate::support::{ALPINE, Bench, PYTHON};
 
@@ -29,10 +29,13 @@ async fn every_probe_is_good_in_busybox_and_in_coreutils() {
 async fn a_sandbox_that_is_not_as_asked_is_seen() {
     let bench = Bench::new().await;
     let mut loose = Sandbox::new(64 * MIB, 500);
-    loose.network = Network::Bridge;
     loose.code.exec = true;
-    let asked = Sandbox::new(64 * MIB, 500);
-    let container = runpen::engine::probe::probe_as(&bench.engine, ALPINE, loose, asked).await.unwrap();
-    let controls: Vec<_> = container.iter().filter(|probe| !probe.ok).map(|probe| probe.control.as_str()).collect();
-    assert_eq!(controls, ["network interfaces", "network routes", "/runpen execution"]);
+    loose.tmp.size *= 2;
+    loose.memory *= 2;
+    loose.milli_cpus = 1500;
+    loose.nofile = 128;
+    let found = examine(&bench.engine, ALPINE, loose, Sandbox::new(64 * MIB, 500)).await.unwrap();
+    let controls: Vec<_> = found.probes.iter().filter(|probe| !probe.ok).map(|probe| probe.control.as_str()).collect();
+    assert_eq!(controls, ["/tmp bytes", "/runpen execution", "memory", "CPU", "open files"]);
+    assert_eq!(found.receipt.unwrap().controls["cpus"], "1.5");
 }

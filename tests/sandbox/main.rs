@@ -11,8 +11,16 @@
 //! | `hostile` | images that try to loosen it |
 //! | `life` | streams, ends, removal on every path, sweeping |
 //! | `live` | the probes that `runpen doctor` runs |
+//! | `cut` | an engine that goes away and comes back |
 //! | `pace` | output at full rate, and what each step costs (`--nocapture` shows it) |
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests fail as tests do, and numbers are printed"
+)]
+
+mod cut;
 mod enforced;
 mod exhaust;
 mod hostile;

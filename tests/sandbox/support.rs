@@ -133,10 +133,10 @@ pub(crate) async fn first(container: &mut Container) -> String {
 
 /// A future that must not hang.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("{what} did not come within {PATIENCE:?}"),
-    }
+    let Ok(value) = tokio::time::timeout(PATIENCE, future).await else {
+        panic!("{what} did not come within {PATIENCE:?}");
+    };
+    value
 }
 
 /// Waits for something that only asking can tell.
