@@ -1,1 +1,157 @@
-//! The language server. The only code that names `tower_lsp`.
+//! The language server. The only code that names `tower_lsp`; it must not know which engine runs things.
+//!
+//! # Map
+//!
+//! | module | owns |
+//! |---|---|
+//! | `frame` | bytes → message bodies |
+//! | `transport` | bodies → the service, in order; answers → outbox |
+//! | `server` | each message to its handler |
+//! | `session` | what handlers share |
+//! | `capabilities` | what the client can do, resolved once |
+//! | `documents` | open texts and versions |
+//! | `edits` | where a place is after an edit |
+//! | `results` | what is shown of runs, at places that follow edits |
+//! | `runs` | one task a run: events → outbox, results, progress |
+//! | `capture` | what a run printed, bounded |
+//! | `progress` | work-done progress of a run |
+//! | `present` | runs and results → LSP types |
+//! | `outbox` | the one ordered, coalescing queue to the client |
+//! | `handlers` | one file for each thing a client asks |
+//!
+//! # Invariants
+//!
+//! - No handler awaits a run or the client, save the one whose caller asked to wait (`wait: true`).
+//! - Nothing asks an engine before a run or `runpen.status` does.
+//! - `window/showMessage` is never used: it stops a Neovim screen.
+//! - Every document change is applied before anything that came after it is looked at.
+
+mod capabilities;
+mod capture;
+mod documents;
+mod edits;
+mod frame;
+mod handlers;
+mod outbox;
+mod parent;
+mod present;
+mod progress;
+mod results;
+mod runs;
+mod server;
+mod session;
+mod transport;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower_lsp::LspService;
+
+pub use self::handlers::settings::{EditorSettings, Loaded, SettingsSource};
+use self::outbox::Outbox;
+use self::server::Server;
+use self::session::Session;
+use crate::engine::Engines;
+use crate::run::Manager;
+
+/// How long containers may take to be removed at the end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the client may take to read the last words.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What the server works with.
+#[derive(Clone)]
+pub struct Backend {
+    /// Runs things.
+    pub manager: Manager,
+    /// The same engines, for `runpen.status`.
+    pub engines: Arc<dyn Engines>,
+    /// Where settings come from.
+    pub settings: Arc<dyn SettingsSource>,
+}
+
+impl Backend {
+    /// A backend that runs on these engines.
+    #[must_use]
+    pub fn new(engines: Arc<dyn Engines>, settings: Arc<dyn SettingsSource>) -> Self {
+        Self { manager: Manager::new(Arc::clone(&engines)), engines, settings }
+    }
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Whether the client had asked for the end with `shutdown`.
+    pub politely: bool,
+}
+
+impl Ended {
+    /// The exit code that the protocol asks for.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        u8::from(!self.politely)
+    }
+}
+
+/// Serves one client until `exit`, the end of its input, or until it reads no more. All runs have been cancelled, and
+/// their containers removed or given up after a short grace, when it returns.
+pub async fn serve<R, W>(stdin: R, stdout: W, backend: Backend) -> Ended
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let (outbox, writer) = Outbox::new();
+    let manager = backend.manager.clone();
+    let mut session = None;
+    let (service, socket) = LspService::build(|client| {
+        let shared = Arc::new(Session::new(backend, client, outbox.clone()));
+        session = Some(Arc::clone(&shared));
+        Server { session: shared }
+    })
+    .custom_method("window/workDoneProgress/cancel", Server::progress_cancelled)
+    .finish();
+    let mut writer = tokio::spawn(writer.run(stdout));
+    transport::serve(stdin, service, socket, outbox.clone()).await;
+    manager.shutdown(GRACE).await;
+    outbox.close();
+    if tokio::time::timeout(LAST_WORDS, &mut writer).await.is_err() {
+        writer.abort();
+    }
+    Ended { politely: session.is_some_and(|session| session.is_shut_down()) }
+}
+
+/// Serves on standard input and output, and also ends at SIGTERM or SIGINT. The caller must leave by
+/// [`std::process::exit`]: a read of standard input that is under way cannot be stopped.
+pub async fn run_stdio(backend: Backend) -> Ended {
+    let manager = backend.manager.clone();
+    let served = serve(tokio::io::stdin(), tokio::io::stdout(), backend);
+    tokio::select! {
+        ended = served => ended,
+        () = interrupted() => {
+            manager.shutdown(GRACE).await;
+            Ended { politely: false }
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,191 @@
+//! `workspace/executeCommand`: arguments are checked here, each mistake answered with one clear line.
+//!
+//! `$/cancelRequest` of a request with `wait: true` drops its handler, and with it the guard that cancels the run: who
+//! stops waiting for a result no longer wants it. A run that was started without `wait` belongs to nobody's request.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tower_lsp::jsonrpc::{Error, Result};
+use tower_lsp::ls_types::{ExecuteCommandParams, ProgressToken};
+
+use super::{settings, status};
+use crate::config::Settings;
+use crate::language::Language;
+use crate::lsp::documents::{Key, Source, byte_range};
+use crate::lsp::runs::{self, Start};
+use crate::lsp::session::Shared;
+use crate::lsp::transport;
+use crate::protocol::{
+    CancelParams, ClearParams, Position, Range, RunAnswer, RunFileParams, RunSelectionParams, SendInputParams, command,
+};
+use crate::run::{Manager, RunRequest, Stdin};
+use crate::snippet::Snippet;
+use crate::text::{Encoding, Text};
+
+pub(crate) async fn execute(session: &Shared, params: ExecuteCommandParams) -> Result<Option<Value>> {
+    let token = params.work_done_progress_params.work_done_token;
+    let name = params.command.as_str();
+    let arguments = params.arguments;
+    match name {
+        command::RUN_FILE => {
+            let RunFileParams { uri, args, stdin, wait } = argument(name, arguments)?;
+            run(session, Run { uri, range: None, args, stdin, wait, token }).await
+        }
+        command::RUN_SELECTION => {
+            let RunSelectionParams { uri, range, args, stdin, wait } = argument(name, arguments)?;
+            run(session, Run { uri, range: Some(range), args, stdin, wait, token }).await
+        }
+        command::SEND_INPUT => {
+            let SendInputParams { run_id, text, eof } = argument(name, arguments)?;
+            let sent = session.backend.manager.send_input(&run_id, text.as_bytes(), eof);
+            sent.map_err(|error| Error::invalid_params(error.to_string()))?;
+            Ok(None)
+        }
+        command::CANCEL => {
+            let CancelParams { run_id } = optional_argument(name, arguments)?;
+            // A run that has ended meanwhile is what the caller wanted.
+            let _ = session.backend.manager.cancel(run_id.as_deref());
+            Ok(None)
+        }
+        command::CLEAR => {
+            let ClearParams { uri } = optional_argument(name, arguments)?;
+            clear(session, uri.as_deref());
+            Ok(None)
+        }
+        command::STATUS => answer(&status::status(session).await),
+        unknown => {
+            let known = command::ALL.join(", ");
+            Err(Error::invalid_params(format!("there is no command `{unknown}`; there are {known}")))
+        }
+    }
+}
+
+/// The one argument of a command.
+fn argument<T: DeserializeOwned>(name: &str, arguments: Vec<Value>) -> Result<T> {
+    let count = arguments.len();
+    let wrong = |reason: String| Error::invalid_params(format!("wrong arguments of {name}: {reason}"));
+    let mut arguments = arguments.into_iter();
+    match (arguments.next(), count) {
+        // A struct would also be read from an array.
+        (Some(argument @ Value::Object(_)), 1) => {
+            serde_json::from_value(argument).map_err(|error| wrong(error.to_string()))
+        }
+        (Some(_), 1) => Err(wrong("the argument must be an object".to_owned())),
+        (_, count) => Err(wrong(format!("one object is expected, {count} arguments came"))),
+    }
+}
+
+/// The same for a command all of whose fields may be left out.
+fn optional_argument<T: DeserializeOwned + Default>(name: &str, arguments: Vec<Value>) -> Result<T> {
+    match arguments.as_slice() {
+        [] | [Value::Null] => Ok(T::default()),
+        _ => argument(name, arguments),
+    }
+}
+
+fn answer(value: &impl Serialize) -> Result<Option<Value>> {
+    serde_json::to_value(value).map(Some).map_err(|_| Error::internal_error())
+}
+
+struct Run {
+    uri: String,
+    range: Option<Range>,
+    args: Option<Vec<String>>,
+    stdin: Option<String>,
+    wait: bool,
+    token: Option<ProgressToken>,
+}
+
+async fn run(session: &Shared, run: Run) -> Result<Option<Value>> {
+    // For an open document nothing from here to the start awaits: what runs is the text that the request was about.
+    let source = session.source(&run.uri).await?;
+    let settings = settings::load(session, source.path.as_deref()).map_err(Error::invalid_params)?;
+    let language = language_of(&settings, &source).ok_or_else(|| unknown_language(&settings, &source))?.clone();
+    let encoding = session.capabilities().encoding;
+    let name = source.name();
+    let snippet = match run.range {
+        None => Snippet::file(&source.text, Some(&name), &language),
+        Some(range) => {
+            let bytes = selected(&source.text, range, encoding).map_err(Error::invalid_params)?;
+            Snippet::selection(&source.text, bytes, Some(&name), &language)
+        }
+    };
+    let snippet = snippet.map_err(|error| Error::invalid_params(format!("{name}: {error}")))?;
+    let request = RunRequest {
+        snippet,
+        language,
+        settings,
+        args: run.args.unwrap_or_default(),
+        stdin: run.stdin.map_or(Stdin::Interactive, |text| Stdin::Text(text.into_bytes())),
+        uri: Some(source.uri.clone()),
+        range: run.range,
+        encoding,
+        cold: false,
+    };
+    let answered = transport::answered();
+    let start = Start { source, request, wait: run.wait, token: run.token, answered };
+    let started = runs::start(session, start);
+    if !run.wait {
+        return answer(&RunAnswer { run_id: started.run_id });
+    }
+    let mut guard = CancelOnDrop { manager: session.backend.manager.clone(), run_id: Some(started.run_id) };
+    let finished = started.finished.await.map_err(|_| Error::internal_error())?;
+    guard.run_id = None;
+    answer(&finished)
+}
+
+/// Cancels a run whose result nobody waits for any more.
+struct CancelOnDrop {
+    manager: Manager,
+    run_id: Option<String>,
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(run_id) = &self.run_id {
+            let _ = self.manager.cancel(Some(run_id));
+        }
+    }
+}
+
+/// The language of a document: what the editor calls it, else by extension, else by its `#!` line.
+pub(crate) fn language_of<'a>(settings: &'a Settings, source: &Source) -> Option<&'a Language> {
+    let languages = &settings.languages;
+    let named = source.language_id.as_deref().and_then(|name| languages.named(name));
+    let key = Key::of(&source.uri);
+    named.or_else(|| languages.of(source.path.as_deref().unwrap_or(key.as_path()), source.text.as_str()))
+}
+
+fn unknown_language(settings: &Settings, source: &Source) -> Error {
+    let known: Vec<&str> = settings.languages.0.keys().map(String::as_str).collect();
+    let called = source.language_id.as_deref().filter(|name| !name.is_empty());
+    let called = called.map(|name| format!(" (the editor calls it `{name}`)")).unwrap_or_default();
+    let (name, known) = (source.name(), known.join(", "));
+    Error::invalid_params(format!("the language of {name}{called} is not known; there are {known}"))
+}
+
+/// Bytes of a selection, or the line that says what is wrong with it.
+fn selected(text: &Text, range: Range, encoding: Encoding) -> std::result::Result<std::ops::Range<usize>, String> {
+    if let Some(bytes) = byte_range(text, range, encoding) {
+        return Ok(bytes);
+    }
+    let lines = text.line_count();
+    let shown = |position: Position| format!("{}:{}", position.line, position.character);
+    let (start, end) = (shown(range.start), shown(range.end));
+    let outside = if range.start.line > lines { Some(&start) } else { (range.end.line > lines).then_some(&end) };
+    Err(match outside {
+        Some(position) => format!("position {position} lies outside the document, which has {lines} lines"),
+        None => format!("the range ends at {end}, before it begins at {start}"),
+    })
+}
+
+fn clear(session: &Shared, uri: Option<&str>) {
+    let keys = uri.map_or_else(|| session.board().results.keys(), |uri| vec![Key::of(uri)]);
+    for key in keys {
+        session.board().results.clear(&key);
+        session.publish(&key);
+    }
+    session.board().results.sweep();
+    session.refresh();
+}

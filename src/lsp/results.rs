@@ -1,0 +1,334 @@
+//! What is shown of runs, a document at a time: runs in flight, and the results of those that ended, each kept at its
+//! place while the document is edited. Bytes only; [`super::present`] makes LSP of it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::documents::{Key, Source};
+use super::edits::{Edit, Mark};
+use crate::protocol::{self, Diagnostic};
+use crate::text::{Encoding, Text};
+
+/// Edits during one run after which its places are given up.
+const EDIT_LIMIT: usize = 10_000;
+
+/// Results of one document that are kept; more only come together when that many runs overlap.
+const RESULT_LIMIT: usize = 16;
+
+/// One run of a document.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// The run.
+    pub(crate) run_id: String,
+    /// Its document's URI.
+    pub(crate) uri: String,
+    /// The text in which the marks stand.
+    pub(crate) text: Text,
+    /// The line that shows the result. An edit loses it only once the result is there.
+    pub(crate) anchor: Mark,
+    /// What it came to; `None` while it runs.
+    pub(crate) result: Option<Shown>,
+    /// Whose lines, once edited, make the result untrue: the selection's or, of a file, the anchor's, because a result
+    /// that went away with every letter typed anywhere would be read by nobody.
+    region: Mark,
+    snapshot: Text,
+    edits: Vec<Edit>,
+    /// The document was closed, or edited beyond all tracking: what comes has no place any more.
+    lost: bool,
+}
+
+/// The result of a run, as far as it is still true of the text.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// Hint, hover and lens; gone once the selection, or the line that shows it, is edited.
+    pub(crate) summary: Option<Summary>,
+    /// Diagnostics that still have their lines.
+    pub(crate) diagnostics: Vec<Placed>,
+}
+
+/// What is shown of a result beside diagnostics.
+#[derive(Debug, Clone)]
+pub(crate) struct Summary {
+    /// Outcome and time.
+    pub(crate) title: String,
+    /// Outcome, time and a line of output.
+    pub(crate) line: String,
+    /// Everything, as Markdown.
+    pub(crate) hover: String,
+}
+
+/// A diagnostic at its place.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    /// Where.
+    pub(crate) mark: Mark,
+    /// Further places that still have their lines.
+    pub(crate) related: Vec<(Mark, String)>,
+    /// The rest of it; its own ranges are those of the run's snapshot.
+    pub(crate) diagnostic: Diagnostic,
+}
+
+impl Entry {
+    /// A run that begins: `region` is what runs, in bytes.
+    pub(crate) fn new(run_id: String, source: &Source, region: Range<usize>, whole: bool) -> Self {
+        let text = &source.text;
+        let anchor = Mark::new(text, anchor(text.as_str(), &region, whole));
+        Self {
+            run_id,
+            uri: source.uri.clone(),
+            text: text.clone(),
+            result: None,
+            region: if whole { anchor.clone() } else { Mark::new(text, region) },
+            anchor,
+            snapshot: text.clone(),
+            edits: Vec::new(),
+            lost: false,
+        }
+    }
+
+    /// Follows an edit.
+    fn edited(&mut self, edit: &Edit) {
+        let anchor = self.anchor.after(edit);
+        let region = self.region.after(edit);
+        if let Some(shown) = &mut self.result {
+            if anchor.is_none() || region.is_none() {
+                shown.summary = None;
+            }
+            shown.diagnostics.retain_mut(|placed| {
+                let Some(mark) = placed.mark.after(edit) else { return false };
+                placed.mark = mark;
+                placed.related.retain_mut(|(mark, _)| mark.after(edit).map(|after| *mark = after).is_some());
+                true
+            });
+        } else if self.edits.len() < EDIT_LIMIT {
+            self.edits.push(*edit);
+        } else {
+            self.lost = true;
+        }
+        // What is still to come needs some place: that of the edit.
+        let fallback = || Mark::new(&self.text, edit.start..edit.start);
+        self.anchor = anchor.unwrap_or_else(fallback);
+        self.region = region.unwrap_or_else(fallback);
+    }
+
+    fn finish(&mut self, summary: Summary, diagnostics: Vec<Diagnostic>, encoding: Encoding) {
+        let edits = std::mem::take(&mut self.edits);
+        let snapshot = &self.snapshot;
+        let place = |range: protocol::Range| {
+            let bytes = snapshot.offset(range.start, encoding)?..snapshot.offset(range.end, encoding)?;
+            Mark::new(snapshot, bytes).after_all(&edits)
+        };
+        let placed = |diagnostic: Diagnostic| {
+            let related = diagnostic.related.iter();
+            let related = related.filter_map(|related| Some((place(related.range)?, related.message.clone())));
+            Some(Placed { mark: place(diagnostic.range)?, related: related.collect(), diagnostic })
+        };
+        let diagnostics = diagnostics.into_iter().filter_map(placed).collect();
+        self.result = Some(Shown { summary: Some(summary), diagnostics });
+    }
+}
+
+/// The bytes at whose line a result shows: the first line with code of a file, the last one of a selection.
+fn anchor(text: &str, region: &Range<usize>, whole: bool) -> Range<usize> {
+    let ran = &text[region.clone()];
+    let at =
+        if whole { region.start + (ran.len() - ran.trim_start().len()) } else { region.start + ran.trim_end().len() };
+    at..at
+}
+
+/// All documents' runs.
+#[derive(Debug, Default)]
+pub(crate) struct Results {
+    entries: HashMap<Key, Vec<Entry>>,
+}
+
+impl Results {
+    /// A run begins: what earlier runs of the document left is gone.
+    pub(crate) fn begin(&mut self, key: Key, entry: Entry) {
+        let entries = self.entries.entry(key).or_default();
+        entries.retain(|entry| entry.result.is_none());
+        entries.push(entry);
+    }
+
+    /// A run ended. Without a place for it there is nothing to show.
+    pub(crate) fn finish(
+        &mut self,
+        key: &Key,
+        run_id: &str,
+        summary: Summary,
+        diagnostics: Vec<Diagnostic>,
+        encoding: Encoding,
+    ) {
+        let Some(entries) = self.entries.get_mut(key) else { return };
+        entries.retain(|entry| !(entry.lost && entry.run_id == run_id));
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.run_id == run_id) {
+            entry.finish(summary, diagnostics, encoding);
+        }
+        let finished = entries.iter().filter(|entry| entry.result.is_some()).count();
+        if finished > RESULT_LIMIT
+            && let Some(oldest) = entries.iter().position(|entry| entry.result.is_some())
+        {
+            entries.remove(oldest);
+        }
+    }
+
+    /// The document's text changed.
+    pub(crate) fn edited(&mut self, key: &Key, edits: &[Edit], text: &Text) {
+        for entry in self.entries.get_mut(key).into_iter().flatten() {
+            entry.text = text.clone();
+            for edit in edits {
+                entry.edited(edit);
+            }
+        }
+    }
+
+    /// A document was opened: what is on disk, where its runs had it from, may be another text.
+    pub(crate) fn opened(&mut self, key: &Key, text: &Text) {
+        for entry in self.entries.get_mut(key).into_iter().flatten() {
+            let edit = Edit::between(entry.text.as_str(), text.as_str());
+            entry.text = text.clone();
+            entry.edited(&edit);
+        }
+    }
+
+    /// A document was closed: its results are gone, and what still runs has no place any more.
+    pub(crate) fn closed(&mut self, key: &Key) {
+        self.clear(key);
+        self.entries.get_mut(key).into_iter().flatten().for_each(|entry| entry.lost = true);
+    }
+
+    /// Drops the results of a document.
+    pub(crate) fn clear(&mut self, key: &Key) {
+        if let Some(entries) = self.entries.get_mut(key) {
+            entries.retain(|entry| entry.result.is_none());
+        }
+    }
+
+    /// Runs and results of a document, oldest first.
+    pub(crate) fn of(&self, key: &Key) -> &[Entry] {
+        self.entries.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Documents that have runs or results.
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        self.entries.keys().cloned().collect()
+    }
+
+    /// Forgets documents of which nothing is left.
+    pub(crate) fn sweep(&mut self) {
+        self.entries.retain(|_, entries| !entries.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Position, Severity};
+
+    const TEXT: &str = "import os\n\nfirst()\nsecond()\n";
+
+    struct Story {
+        results: Results,
+        text: String,
+        key: Key,
+    }
+
+    impl Story {
+        fn new(region: Range<usize>) -> Self {
+            let key = Key::of("file:///a.py");
+            let source =
+                Source { uri: "file:///a.py".to_owned(), path: None, language_id: None, text: Text::new(TEXT) };
+            let mut results = Results::default();
+            let whole = region == (0..TEXT.len());
+            results.begin(key.clone(), Entry::new("a".to_owned(), &source, region, whole));
+            Self { results, text: TEXT.to_owned(), key }
+        }
+
+        fn edit(&mut self, range: Range<usize>, new: &str) {
+            let edit = Edit::new(&self.text, range.clone(), new);
+            self.text.replace_range(range, new);
+            self.results.edited(&self.key, &[edit], &Text::new(self.text.as_str()));
+        }
+
+        /// Ends the run with a diagnostic at `second`.
+        fn finish(&mut self) {
+            let [start, end] = [0, 6].map(|character| Position { line: 3, character });
+            let diagnostic = Diagnostic {
+                range: protocol::Range { start, end },
+                severity: Severity::Error,
+                code: None,
+                source: "python".to_owned(),
+                message: "no".to_owned(),
+                related: Vec::new(),
+                tags: Vec::new(),
+            };
+            let summary = Summary { title: String::new(), line: String::new(), hover: String::new() };
+            self.results.finish(&self.key, "a", summary, vec![diagnostic], Encoding::Utf16);
+        }
+
+        fn diagnosed(&self) -> Vec<&str> {
+            let shown = self.results.of(&self.key)[0].result.as_ref().unwrap();
+            shown.diagnostics.iter().map(|placed| &self.text[placed.mark.range.clone()]).collect()
+        }
+
+        fn has_summary(&self) -> bool {
+            self.results.of(&self.key)[0].result.as_ref().unwrap().summary.is_some()
+        }
+
+        fn anchor_line(&self) -> u32 {
+            let entry = &self.results.of(&self.key)[0];
+            entry.text.position(entry.anchor.range.start, Encoding::Utf16).line
+        }
+    }
+
+    #[test]
+    fn edits_during_and_after_the_run_move_what_is_shown() {
+        let mut story = Story::new(11..28);
+        assert_eq!(story.anchor_line(), 3);
+        story.edit(0..0, "# new\n");
+        story.finish();
+        assert_eq!((story.diagnosed(), story.anchor_line()), (vec!["second"], 4));
+        story.edit(0..6, "");
+        assert_eq!((story.diagnosed(), story.anchor_line()), (vec!["second"], 3));
+        assert!(story.has_summary());
+    }
+
+    #[test]
+    fn an_edit_of_what_was_run_takes_the_result_away_but_not_the_other_lines_diagnostics() {
+        let mut story = Story::new(11..28);
+        story.finish();
+        story.edit(11..12, "F");
+        assert!(!story.has_summary());
+        assert_eq!(story.diagnosed(), ["second"]);
+        story.edit(20..21, "x");
+        assert!(story.diagnosed().is_empty());
+    }
+
+    #[test]
+    fn a_result_that_comes_after_an_edit_of_its_line_is_still_shown() {
+        let mut story = Story::new(11..28);
+        story.edit(19..28, "last()\n");
+        story.finish();
+        assert!(story.has_summary() && story.diagnosed().is_empty());
+        assert_eq!(story.anchor_line(), 3);
+    }
+
+    #[test]
+    fn the_next_run_takes_away_what_the_last_one_left() {
+        let mut story = Story::new(0..TEXT.len());
+        assert_eq!(story.anchor_line(), 0);
+        story.finish();
+        let source = Source { uri: String::new(), path: None, language_id: None, text: Text::new(TEXT) };
+        let next = Entry::new("b".to_owned(), &source, 0..TEXT.len(), true);
+        story.results.begin(story.key.clone(), next);
+        assert_eq!(story.results.of(&story.key).len(), 1);
+    }
+
+    #[test]
+    fn a_run_whose_document_was_closed_leaves_nothing() {
+        let mut story = Story::new(0..TEXT.len());
+        story.results.closed(&story.key);
+        story.finish();
+        assert!(story.results.of(&story.key).is_empty());
+    }
+}

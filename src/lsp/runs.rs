@@ -1,0 +1,170 @@
+//! One task a run: takes its events in order, says them, and brings what they mean to documents and progress.
+//!
+//! What a client sees at a run's end comes in this order: diagnostics, the end of the progress, `runpen/finished`. So
+//! whoever has seen `finished` has seen everything.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tower_lsp::ls_types::{MessageType, ProgressToken};
+
+use super::capture::Capture;
+use super::documents::{Key, Source};
+use super::present;
+use super::progress::Progress;
+use super::results::Entry;
+use super::session::Shared;
+use crate::protocol::{Event, Finished, Outcome, PhaseName, PhaseState};
+use crate::run::{RunHandle, RunRequest};
+
+/// A run to start.
+pub(crate) struct Start {
+    pub(crate) source: Source,
+    pub(crate) request: RunRequest,
+    /// Somebody waits for the end and wants all output with it.
+    pub(crate) wait: bool,
+    /// Token of the progress, when the client gave one.
+    pub(crate) token: Option<ProgressToken>,
+    /// Cancelled when the request that started the run has been answered.
+    pub(crate) answered: CancellationToken,
+}
+
+/// A run that was started.
+pub(crate) struct Started {
+    pub(crate) run_id: String,
+    /// The end; comes after `runpen/finished`.
+    pub(crate) finished: oneshot::Receiver<Finished>,
+}
+
+/// Starts a run and the task that follows it.
+pub(crate) fn start(session: &Shared, start: Start) -> Started {
+    let Start { source, request, wait, token, answered } = start;
+    let key = Key::of(&source.uri);
+    let language = request.language.title.clone();
+    let (region, whole) = (request.snippet.range.clone(), request.range.is_none());
+    let handle = session.backend.manager.start(request);
+    let run_id = handle.id.clone();
+    {
+        let mut board = session.board();
+        board.results.sweep();
+        board.results.begin(key.clone(), Entry::new(run_id.clone(), &source, region, whole));
+    }
+    session.publish(&key);
+    session.refresh();
+    let title = format!("Run {}", source.name());
+    let progress = progress(session, &run_id, token, title);
+    let (sender, finished) = oneshot::channel();
+    let follower = Follower {
+        session: Arc::clone(session),
+        key,
+        language,
+        progress,
+        capture: Capture::new(wait),
+        run_id: run_id.clone(),
+    };
+    tokio::spawn(async move {
+        // The answer names the run; its events come after it.
+        if !wait {
+            answered.cancelled().await;
+        }
+        let _ = sender.send(follower.follow(handle).await);
+    });
+    Started { run_id, finished }
+}
+
+fn progress(
+    session: &Shared,
+    run_id: &str,
+    token: Option<ProgressToken>,
+    title: String,
+) -> Option<(ProgressToken, Progress)> {
+    let outbox = session.outbox.clone();
+    let named = token.is_some();
+    let token = token.unwrap_or_else(|| ProgressToken::String(format!("runpen/{run_id}")));
+    let progress = if named {
+        Progress::named(outbox, token.clone(), title)
+    } else if session.capabilities().progress && session.features().progress {
+        Progress::asked_for(session.client.clone(), outbox, token.clone(), title)
+    } else {
+        return None;
+    };
+    session.tokens().insert(token.clone(), run_id.to_owned());
+    Some((token, progress))
+}
+
+struct Follower {
+    session: Shared,
+    key: Key,
+    language: String,
+    progress: Option<(ProgressToken, Progress)>,
+    capture: Capture,
+    run_id: String,
+}
+
+impl Follower {
+    async fn follow(mut self, mut handle: RunHandle) -> Finished {
+        let mut image = String::new();
+        while let Some(event) = handle.events.recv().await {
+            match &event {
+                Event::Started(started) => image.clone_from(&started.image),
+                Event::Phase(phase) if phase.state == PhaseState::Begin => match phase.phase {
+                    PhaseName::Pull => self.report(&format!("pulling {image}")),
+                    PhaseName::Compile => self.report("compiling"),
+                    PhaseName::Run => self.report("running"),
+                },
+                Event::Phase(_) => {}
+                Event::Output(output) => self.capture.push(output.stream, &output.text),
+                Event::Finished(finished) => {
+                    let finished = (**finished).clone();
+                    return self.finish(finished).await;
+                }
+            }
+            self.session.outbox.event(event).await;
+        }
+        // The run's task is gone without a last word, which only a mistake of ours can do.
+        let lost = Finished {
+            run_id: self.run_id.clone(),
+            outcome: Outcome::EngineFailure,
+            exit_code: None,
+            signal: None,
+            error: Some("the run was lost inside Runpen; its log says more".to_owned()),
+            phases: Vec::new(),
+            truncated: true,
+            sandbox: None,
+            diagnostics: Vec::new(),
+            stdout: None,
+            stderr: None,
+        };
+        self.finish(lost).await
+    }
+
+    fn report(&self, message: &str) {
+        if let Some((_, progress)) = &self.progress {
+            progress.report(message);
+        }
+    }
+
+    async fn finish(mut self, mut finished: Finished) -> Finished {
+        let session = &self.session;
+        let summary = present::summary(&finished, &self.language, &self.capture);
+        let line = summary.line.clone();
+        let encoding = session.capabilities().encoding;
+        session.board().results.finish(&self.key, &self.run_id, summary, finished.diagnostics.clone(), encoding);
+        session.publish(&self.key);
+        if let (Outcome::EngineFailure, Some(error)) = (finished.outcome, &finished.error) {
+            session.log(MessageType::ERROR, error.clone());
+        }
+        if let Some((token, progress)) = &self.progress {
+            session.tokens().remove(token);
+            progress.end(&line);
+        }
+        session.outbox.event(Event::Finished(Box::new(finished.clone()))).await;
+        session.refresh();
+        if let Some([stdout, stderr]) = self.capture.take_whole() {
+            finished.stdout = Some(stdout);
+            finished.stderr = Some(stderr);
+        }
+        finished
+    }
+}
