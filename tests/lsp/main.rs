@@ -1,1 +1,15 @@
-fn main() {}
+//! The language server over its own wire, in memory, with the scripted engine: a file a feature.
+//!
+//! A program here is a script of [`runpen::engine::fake`]: `out 42` prints a line, `hang` never ends.
+
+mod commands;
+mod diagnostics;
+mod documents;
+mod events;
+mod harness;
+mod initialize;
+mod lifecycle;
+mod progress;
+mod protocol_document;
+mod results;
+mod settings;

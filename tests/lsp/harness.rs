@@ -1,0 +1,301 @@
+//! A client that forgets nothing: a test that leaves a message unread fails.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use runpen::config::Settings;
+use runpen::engine::fake::FakeEngine;
+use runpen::lsp::{Backend, EditorSettings, Ended, Loaded, SettingsSource, serve};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
+use tokio::task::JoinHandle;
+
+/// How long a message may take on a busy machine before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The document most tests are about.
+pub const URI: &str = "file:///work/story.py";
+
+/// Settings for tests: what the editor said is kept to be looked at.
+#[derive(Clone, Default)]
+pub struct TestSettings {
+    pub settings: Settings,
+    pub warning: Option<String>,
+    pub error: Option<String>,
+    pub seen: Arc<Mutex<Vec<EditorSettings>>>,
+}
+
+impl SettingsSource for TestSettings {
+    fn load(&self, editor: &EditorSettings, _document: Option<&std::path::Path>) -> Result<Loaded, String> {
+        self.seen.lock().unwrap().push(editor.clone());
+        let warnings = self.warning.iter().cloned().collect();
+        self.error.clone().map_or_else(|| Ok(Loaded { settings: Arc::new(self.settings.clone()), warnings }), Err)
+    }
+}
+
+pub struct Builder {
+    capabilities: Value,
+    options: Value,
+    settings: TestSettings,
+    pipe: usize,
+}
+
+impl Builder {
+    pub fn capabilities(mut self, capabilities: Value) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    pub fn options(mut self, options: Value) -> Self {
+        self.options = options;
+        self
+    }
+
+    pub fn settings(mut self, change: impl FnOnce(&mut TestSettings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Bytes that fit between server and client before the server must wait.
+    pub fn pipe(mut self, bytes: usize) -> Self {
+        self.pipe = bytes;
+        self
+    }
+
+    /// Starts the server and initializes it.
+    pub async fn start(self) -> TestServer {
+        let (capabilities, options) = (self.capabilities.clone(), self.options.clone());
+        let mut server = self.start_silent();
+        let params =
+            json!({"processId": null, "rootUri": null, "capabilities": capabilities, "initializationOptions": options});
+        server.initialized = server.request("initialize", params).await.unwrap();
+        server.notify("initialized", json!({})).await;
+        server
+    }
+
+    /// Starts the server and says nothing to it.
+    pub fn start_silent(self) -> TestServer {
+        let engine = FakeEngine::default();
+        let (output, stdin) = tokio::io::duplex(1 << 20);
+        let (stdout, input) = tokio::io::duplex(self.pipe);
+        let backend = Backend::new(Arc::new(engine.clone()), Arc::new(self.settings));
+        let task = tokio::spawn(serve(stdin, stdout, backend));
+        TestServer {
+            engine,
+            initialized: Value::Null,
+            output: Some(output),
+            input: BufReader::new(input),
+            inbox: VecDeque::new(),
+            task: Some(task),
+            next_id: 0,
+        }
+    }
+}
+
+pub struct TestServer {
+    pub engine: FakeEngine,
+    /// Answer to `initialize`.
+    pub initialized: Value,
+    output: Option<DuplexStream>,
+    input: BufReader<DuplexStream>,
+    inbox: VecDeque<Value>,
+    task: Option<JoinHandle<Ended>>,
+    next_id: i64,
+}
+
+/// Error of a request: code and message.
+pub type Refusal = (i64, String);
+
+impl TestServer {
+    pub fn builder() -> Builder {
+        Builder { capabilities: json!({}), options: Value::Null, settings: TestSettings::default(), pipe: 1 << 20 }
+    }
+
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    pub async fn raw(&mut self, bytes: &[u8]) {
+        self.output.as_mut().unwrap().write_all(bytes).await.unwrap();
+    }
+
+    pub async fn send(&mut self, message: &Value) {
+        let body = message.to_string();
+        self.raw(format!("Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await;
+    }
+
+    pub async fn notify(&mut self, method: &str, params: Value) {
+        self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params})).await;
+    }
+
+    /// Sends a request and gives its id.
+    pub async fn ask(&mut self, method: &str, params: Value) -> i64 {
+        self.next_id += 1;
+        let mut message = json!({"jsonrpc": "2.0", "id": self.next_id, "method": method});
+        if !params.is_null() {
+            message["params"] = params;
+        }
+        self.send(&message).await;
+        self.next_id
+    }
+
+    /// The answer to a request.
+    pub async fn answer(&mut self, id: i64) -> Result<Value, Refusal> {
+        let mut message = self.take(|message| message["id"] == id && message.get("method").is_none()).await;
+        match message.get("error") {
+            None => Ok(message["result"].take()),
+            Some(error) => Err((error["code"].as_i64().unwrap(), error["message"].as_str().unwrap().to_owned())),
+        }
+    }
+
+    pub async fn request(&mut self, method: &str, params: Value) -> Result<Value, Refusal> {
+        let id = self.ask(method, params).await;
+        self.answer(id).await
+    }
+
+    pub async fn command(&mut self, command: &str, argument: Value) -> Result<Value, Refusal> {
+        self.request("workspace/executeCommand", json!({"command": command, "arguments": [argument]})).await
+    }
+
+    /// Starts a run of the document and gives its id.
+    pub async fn run_file(&mut self) -> String {
+        let answer = self.command("runpen.runFile", json!({"uri": URI})).await.unwrap();
+        answer["runId"].as_str().unwrap().to_owned()
+    }
+
+    /// Opens the document.
+    pub async fn open(&mut self, text: &str) {
+        let document = json!({"uri": URI, "languageId": "python", "version": 1, "text": text});
+        self.notify("textDocument/didOpen", json!({"textDocument": document})).await;
+    }
+
+    /// Replaces a range of the document.
+    pub async fn change(&mut self, version: i32, start: [u32; 2], end: [u32; 2], text: &str) {
+        let change = json!({"range": range(start, end), "text": text});
+        let document = json!({"uri": URI, "version": version});
+        self.notify("textDocument/didChange", json!({"textDocument": document, "contentChanges": [change]})).await;
+    }
+
+    /// Parameters of the next notification of this method.
+    pub async fn notification(&mut self, method: &str) -> Value {
+        self.take(|message| message["method"] == method).await["params"].take()
+    }
+
+    /// Answers the next request of this method.
+    pub async fn respond(&mut self, method: &str, answer: Result<Value, Value>) -> Value {
+        let message = self.take(|message| message["method"] == method && message.get("id").is_some()).await;
+        let (key, value) = answer.map_or_else(|error| ("error", error), |result| ("result", result));
+        self.send(&json!({"jsonrpc": "2.0", "id": message["id"], key: value})).await;
+        message["params"].clone()
+    }
+
+    /// All events up to the end of a run, in order; other messages stay.
+    pub async fn events(&mut self, run_id: &str) -> Vec<Value> {
+        let mut events = Vec::new();
+        loop {
+            let event = self
+                .take(|message| message["params"]["event"].is_string() && message["params"]["runId"] == run_id)
+                .await;
+            let event = event["params"].clone();
+            let last = event["event"] == "finished";
+            events.push(event);
+            if last {
+                return events;
+            }
+        }
+    }
+
+    /// The end of a run; what it said before is thrown away.
+    pub async fn finished(&mut self, run_id: &str) -> Value {
+        self.events(run_id).await.pop().unwrap()
+    }
+
+    /// The first message that fits; those before it stay in the inbox.
+    pub async fn take(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = 0;
+        loop {
+            if let Some(at) = self.inbox.iter().skip(seen).position(&fits) {
+                return self.inbox.remove(seen + at).unwrap();
+            }
+            seen = self.inbox.len();
+            let message = tokio::time::timeout(PATIENCE, self.read()).await;
+            let Ok(Some(message)) = message else { panic!("the message never came; unread: {:#?}", self.inbox) };
+            self.inbox.push_back(message);
+        }
+    }
+
+    async fn read(&mut self) -> Option<Value> {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            self.input.read_line(&mut line).await.unwrap();
+            match line.trim_end() {
+                "" if line.is_empty() => return None,
+                "" => break,
+                header => length = header.strip_prefix("Content-Length: ").unwrap().parse().unwrap(),
+            }
+        }
+        let mut body = vec![0; length];
+        self.input.read_exact(&mut body).await.unwrap();
+        Some(serde_json::from_slice(&body).unwrap())
+    }
+
+    /// Methods of the messages in the inbox, in the order in which they came.
+    pub fn unread(&self) -> Vec<String> {
+        self.inbox.iter().map(|message| message["method"].as_str().unwrap_or("answer").to_owned()).collect()
+    }
+
+    /// Forgets what was not read.
+    pub fn forget(&mut self) {
+        self.inbox.clear();
+    }
+
+    /// Closes the server's standard input.
+    pub fn hang_up(&mut self) {
+        self.output = None;
+    }
+
+    /// Waits until the server has ended by itself.
+    pub async fn ended(&mut self) -> Ended {
+        let task = self.task.take().unwrap();
+        tokio::time::timeout(PATIENCE, task).await.expect("the server does not end").unwrap()
+    }
+
+    /// Reads what is left after the end.
+    pub async fn drain(&mut self) {
+        while let Some(message) = self.read().await {
+            self.inbox.push_back(message);
+        }
+    }
+
+    /// Ends politely; no message may be unread and no container left.
+    pub async fn finish(mut self) {
+        assert_eq!(self.request("shutdown", Value::Null).await, Ok(Value::Null));
+        self.notify("exit", Value::Null).await;
+        assert!(self.ended().await.politely);
+        self.drain().await;
+        assert!(self.inbox.is_empty(), "unread: {:#?}", self.inbox);
+        assert_eq!(self.engine.alive(), 0, "containers are left");
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        assert!(self.task.is_none() || std::thread::panicking(), "a test must end with finish()");
+    }
+}
+
+pub fn position([line, character]: [u32; 2]) -> Value {
+    json!({"line": line, "character": character})
+}
+
+pub fn range(start: [u32; 2], end: [u32; 2]) -> Value {
+    json!({"start": position(start), "end": position(end)})
+}
+
+/// Text of a stream, put together from events.
+pub fn text(events: &[Value], stream: &str) -> String {
+    let outputs = events.iter().filter(|event| event["event"] == "output" && event["stream"] == stream);
+    outputs.map(|event| event["text"].as_str().unwrap()).collect()
+}
