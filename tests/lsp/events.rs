@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{TestServer, URI, text};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_come_in_order_after_the_answer_and_end_once() {
     let mut server = TestServer::start().await;
     server.open("out 1\nerr 2\n").await;
@@ -23,7 +23,7 @@ async fn events_come_in_order_after_the_answer_and_end_once() {
     server.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_compiled_language_has_a_phase_more() {
     let mut server = TestServer::start().await;
     let document = json!({"uri": "file:///a.cpp", "languageId": "cpp", "version": 1, "text": "out 1\n"});
@@ -35,7 +35,7 @@ async fn a_compiled_language_has_a_phase_more() {
     server.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_engine_is_the_end_of_a_run_and_not_of_the_next() {
     let mut server = TestServer::start().await;
     server.engine.set_unreachable(Some("no socket"));
@@ -57,7 +57,7 @@ async fn no_engine_is_the_end_of_a_run_and_not_of_the_next() {
     server.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_runs_at_once_all_end_rightly() {
     let mut server = TestServer::start().await;
     server.open("flood 100000\nexit 3\n").await;
@@ -75,7 +75,7 @@ async fn twenty_runs_at_once_all_end_rightly() {
     server.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_is_still_heard() {
     let builder = TestServer::builder().pipe(4096);
     let mut server = builder.settings(|settings| settings.settings.output_limit = Size::mib(8)).start().await;
@@ -101,7 +101,7 @@ async fn a_client_that_does_not_read_is_still_heard() {
     server.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_limit_ends_a_run_whose_client_does_not_read() {
     let builder = TestServer::builder().pipe(4096);
     let settings = builder.settings(|settings| settings.settings.output_limit = Size::mib(1));
