@@ -30,7 +30,11 @@ pub(super) fn frame(builder: &mut Builder<'_>, selection: &Selection<'_>, file_n
     let is_module = is_module(&selection.mask) || outside.iter().any(|import| is_module(&mask[import.clone()]));
     let requires = find_word(&selection.mask, "require").is_some()
         || outside.iter().any(|import| find_word(&mask[import.clone()], "require").is_some());
-    if is_module && requires && !file_name.ends_with(".mjs") && find_word(&mask, "createRequire").is_none() {
+    if is_module
+        && requires
+        && file_name.rsplit_once('.').is_none_or(|(_, extension)| extension != "mjs")
+        && find_word(&mask, "createRequire").is_none()
+    {
         for line in CREATE_REQUIRE {
             builder.frame(line);
         }

@@ -148,11 +148,7 @@ fn end_of_item(mask: &[u8], start: usize, frame: Frame) -> usize {
                 // `operator==(…) {` is a name.
                 to_semicolon |= find_word(&mask[start..at], "operator").is_none();
             }
-            b';' if depth == 0 => {
-                if !goes_on_after(mask, at, head) {
-                    return at;
-                }
-            }
+            b';' if depth == 0 && !goes_on_after(mask, at, head) => return at,
             b'}' => {
                 depth = depth.saturating_sub(1);
                 if depth > 0 {

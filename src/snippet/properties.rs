@@ -155,12 +155,14 @@ proptest! {
     fn dedenting_takes_off_exactly_what_the_lines_share(
         lines in prop::collection::vec(("[ \t]{0,4}", "[a-z]{1,3}"), 1..8),
     ) {
-        let text: String = lines.iter().map(|(indentation, word)| format!("{indentation}{word}\n")).collect();
+        let joined = |skip: usize| {
+            lines.iter().fold(String::new(), |text, (indentation, word)| text + &indentation[skip..] + word + "\n")
+        };
+        let text = joined(0);
         let shared = lines.iter().map(|(indentation, _)| indentation.as_str()).reduce(|one, other| {
             &one[..one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()]
         }).unwrap_or_default().len();
-        let wanted: String = lines.iter().map(|(indentation, word)| format!("{}{word}\n", &indentation[shared..])).collect();
         let snippet = Snippet::selection(&Text::new(text.clone()), 0..text.len(), None, Languages::built_in().named("python").unwrap()).unwrap();
-        prop_assert_eq!(snippet.program.as_str(), wanted);
+        prop_assert_eq!(snippet.program.as_str(), joined(shared));
     }
 }

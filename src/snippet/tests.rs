@@ -1,6 +1,8 @@
 //! Stories of files and selections. `«` and `»` mark what is selected; a program is shown with the number of the
 //! document's line before each of its lines.
 
+use std::fmt::Write;
+
 use super::*;
 use crate::language::Languages;
 
@@ -26,9 +28,11 @@ fn shown(snippet: &Snippet) -> String {
         match snippet.lines[line] {
             Some(origin) => {
                 let number = snippet.document.position(origin, Encoding::Utf8).line + 1;
-                shown.push_str(&format!("{number:2}|{text}\n"));
+                let _ = writeln!(shown, "{number:2}|{text}");
             }
-            None => shown.push_str(&format!("  |{text}\n")),
+            None => {
+                let _ = writeln!(shown, "  |{text}");
+            }
         }
     }
     shown
