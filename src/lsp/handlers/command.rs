@@ -122,6 +122,7 @@ async fn run(session: &Shared, run: Run) -> Result<Option<Value>> {
         range: run.range,
         encoding,
         cold: false,
+        raw: false,
     };
     let answered = transport::answered();
     let start = Start { source, request, wait: run.wait, token: run.token, answered };
