@@ -98,7 +98,7 @@ impl Default for CompileLimits {
 }
 
 /// How a selection becomes a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Frame {
     /// Statements stand by themselves.
@@ -119,7 +119,7 @@ pub enum Frame {
 }
 
 /// Which interpreter can come up ahead of its program: see [`crate::run::guest::Boot`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BootKind {
     /// `CPython`, 3.8 or later.
@@ -129,7 +129,7 @@ pub enum BootKind {
 }
 
 /// Which parser of [`crate::report`] reads the tools' output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReportFormat {
     /// None.

@@ -167,7 +167,7 @@ impl Plan {
         }
         let mut sandbox = Sandbox::new(settings.memory_for(language).bytes(), settings.cpus.milli());
         sandbox.network = settings.network;
-        sandbox.pids = settings.pids.unwrap_or(language.pids);
+        sandbox.pids = settings.pids_for(language);
         sandbox.nofile = language.nofile;
         sandbox.code.exec = language.exec;
         let mut env = language.env();

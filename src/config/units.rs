@@ -1,5 +1,6 @@
 //! Sizes (`64M`), durations (`10s`) and CPU shares (`0.5`) as people write them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub struct UnitError {
 }
 
 const SIZE: &str = "a size: write it like 64M or 1G, from 1M up";
+const OUTPUT: &str = "a size: write it like 64K or 1M, from 1K up";
 const SPAN: &str = "a duration: write it like 500ms, 10s or 2m, above zero";
 const CPUS: &str = "a number of CPUs: write it like 0.5 or 2, from 0.01 to 512";
 
@@ -80,12 +82,10 @@ fn split(value: &str) -> Option<(f64, &str)> {
     Some((number, value[end..].trim()))
 }
 
-impl FromStr for Size {
-    type Err = UnitError;
-
+impl Size {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked against both bounds before")]
-    fn from_str(value: &str) -> Result<Self, UnitError> {
-        let error = || UnitError { value: value.to_owned(), expected: SIZE };
+    fn parse(value: &str, least: f64, expected: &'static str) -> Result<Self, UnitError> {
+        let error = || UnitError { value: value.to_owned(), expected };
         let (number, unit) = split(value).ok_or_else(error)?;
         let factor = match unit.trim_end_matches(['b', 'B']).trim_end_matches('i').to_ascii_lowercase().as_str() {
             "" => 1.0,
@@ -95,11 +95,25 @@ impl FromStr for Size {
             _ => return Err(error()),
         };
         let bytes = number * factor;
-        if !(1024.0 * 1024.0..=1e15).contains(&bytes) {
+        if !(least..=1e15).contains(&bytes) {
             return Err(error());
         }
         Ok(Self(bytes as u64))
     }
+}
+
+impl FromStr for Size {
+    type Err = UnitError;
+
+    fn from_str(value: &str) -> Result<Self, UnitError> {
+        Self::parse(value, 1024.0 * 1024.0, SIZE)
+    }
+}
+
+/// A limit of output, which may be much smaller than one of memory.
+pub(super) fn output_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Size>, D::Error> {
+    let Some(value) = Option::<NumberOrText>::deserialize(deserializer)? else { return Ok(None) };
+    Size::parse(&value.text(), 1024.0, OUTPUT).map(Some).map_err(serde::de::Error::custom)
 }
 
 impl FromStr for Span {
@@ -167,15 +181,25 @@ impl fmt::Display for Cpus {
 
 /// A value that may be written as a number or as a text.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "it is written as a number or a text")]
 enum NumberOrText {
-    Integer(u64),
+    Integer(i64),
     Float(f64),
     Text(String),
 }
 
+impl NumberOrText {
+    fn text(self) -> String {
+        match self {
+            Self::Integer(number) => number.to_string(),
+            Self::Float(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
 macro_rules! as_text {
-    ($type:ident) => {
+    ($type:ident, $pattern:literal) => {
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -184,20 +208,29 @@ macro_rules! as_text {
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = match NumberOrText::deserialize(deserializer)? {
-                    NumberOrText::Integer(number) => number.to_string(),
-                    NumberOrText::Float(number) => number.to_string(),
-                    NumberOrText::Text(text) => text,
-                };
-                text.parse().map_err(serde::de::Error::custom)
+                NumberOrText::deserialize(deserializer)?.text().parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": ["string", "number"], "pattern": $pattern })
             }
         }
     };
 }
 
-as_text!(Size);
-as_text!(Span);
-as_text!(Cpus);
+as_text!(Size, r"^[0-9.]+ *([kKmMgG]i?)?[bB]?$");
+as_text!(Span, r"^[0-9.]+ *(ms|s|m|min|h)$");
+as_text!(Cpus, r"^[0-9.]+$");
 
 #[cfg(test)]
 mod tests {
