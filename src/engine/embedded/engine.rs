@@ -1,0 +1,297 @@
+//! The server's side: starts the launcher, orders sandboxes, answers for the engine.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use tokio::net::UnixDatagram;
+use tokio::net::unix::pipe;
+use tokio::sync::{mpsc, watch};
+
+use super::handle::{self, Sandbox, State, Stdin, failed, hear};
+use super::policy::Policy;
+use super::toolchain::{self, PATH};
+use super::wire::{Facts, Failure, Held, Order, Said, receive, send};
+use super::{advice, cgroup, launcher};
+use crate::engine::{Container, Engine, EngineError, EngineInfo, Image, PullProgress, Spec};
+use crate::plan::MIB;
+
+/// For how long the first sandbox may take: it is a few milliseconds, and a machine can be busy.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest version that is shown.
+const LONGEST_VERSION: usize = 100;
+
+/// Linux namespaces, no daemon.
+pub struct EmbeddedEngine {
+    program: PathBuf,
+    launcher: Mutex<Option<Arc<Launcher>>>,
+    born: AtomicU64,
+    toolchains: Arc<Toolchains>,
+}
+
+/// The launcher, as the server holds it: when the socket closes, it ends, and everything it made.
+struct Launcher {
+    process: Mutex<Child>,
+    socket: OwnedFd,
+}
+
+/// Versions of the toolchains, asked once.
+pub(super) struct Toolchains {
+    /// What does the work: the kernel.
+    pub(super) kernel: String,
+    versions: tokio::sync::Mutex<BTreeMap<PathBuf, String>>,
+}
+
+impl EmbeddedEngine {
+    /// The engine, or why this machine cannot have it. It has made a first sandbox to see.
+    ///
+    /// The running program must call [`super::enter`] first thing in its `main`.
+    pub fn new() -> Result<Self, EngineError> {
+        Self::with_launcher(Path::new("/proc/self/exe"))
+    }
+
+    /// The same with another program that calls [`super::enter`], for one that does not.
+    pub fn with_launcher(program: &Path) -> Result<Self, EngineError> {
+        if !super::filter::supported() {
+            return Err(EngineError::Unreachable {
+                tried: format!("embedded (no system call filter for {})", std::env::consts::ARCH),
+                advice: "use Docker or Podman".to_owned(),
+            });
+        }
+        let kernel = rustix::system::uname();
+        let kernel = format!("Linux {}", kernel.release().to_string_lossy());
+        let engine = Self {
+            program: program.to_owned(),
+            launcher: Mutex::new(None),
+            born: AtomicU64::new(0),
+            toolchains: Arc::new(Toolchains { kernel, versions: tokio::sync::Mutex::default() }),
+        };
+        engine.try_out()?;
+        Ok(engine)
+    }
+
+    /// Makes a sandbox that does nothing, and sees whether the kernel lets us.
+    fn try_out(&self) -> Result<(), EngineError> {
+        let policy = Policy::of(&crate::plan::Sandbox::new(64 * MIB, 1000));
+        let order = Order {
+            name: self.name(),
+            command: vec!["/bin/sh".to_owned(), "-c".to_owned(), ":".to_owned()],
+            env: env(),
+            policy,
+        };
+        let failed = |error: &io::Error| failed(&Failure::new("start the sandbox launcher", error));
+        let socket = (|| -> io::Result<OwnedFd> {
+            let (ours, theirs) = packets()?;
+            let (stdin, _) = io::pipe()?;
+            let (_, stdout) = io::pipe()?;
+            let stderr = stdout.try_clone()?;
+            let launcher = self.launcher()?;
+            send(launcher.socket.as_fd(), &order, &[theirs.as_fd(), stdin.as_fd(), stdout.as_fd(), stderr.as_fd()])?;
+            rustix::net::sockopt::set_socket_timeout(&ours, rustix::net::sockopt::Timeout::Recv, Some(PATIENCE))?;
+            Ok(ours)
+        })();
+        let socket = socket.map_err(|error| failed(&error))?;
+        let mut failure = None;
+        loop {
+            match receive::<Said>(&socket).map_err(|error| failed(&error))? {
+                Some((Said::Failed(why), _)) => failure = Some(why),
+                Some((Said::Ended(_), _)) => break,
+                Some(_) => {}
+                None => return Err(failed(&io::Error::other("it ended; does this program call embedded::enter?"))),
+            }
+        }
+        failure.map_or(Ok(()), |failure| Err(advice::unusable(&failure, advice::Switches::read())))
+    }
+
+    /// The launcher that lives, or a new one.
+    fn launcher(&self) -> io::Result<Arc<Launcher>> {
+        let mut kept = self.launcher.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(launcher) = kept.as_ref().filter(|launcher| launcher.lives()) {
+            return Ok(Arc::clone(launcher));
+        }
+        let launcher = Arc::new(Launcher::start(&self.program)?);
+        *kept = Some(Arc::clone(&launcher));
+        Ok(launcher)
+    }
+
+    fn name(&self) -> String {
+        format!("{}{}", cgroup::prefix(), self.born.fetch_add(1, Ordering::Relaxed))
+    }
+
+    async fn start_one(&self, image: &str, command: Vec<String>, policy: Policy) -> Result<Container, EngineError> {
+        let name = self.name();
+        let order = Order { name: name.clone(), command, env: env(), policy };
+        let ordered = |error: &io::Error| failed(&Failure::new(format!("start the sandbox {name}"), error));
+        let (socket, stdin, output) = self.order(&order).map_err(|error| ordered(&error))?;
+        let (held, facts) = begun(&socket).await.map_err(|error| ordered(&error))??;
+        let socket = Arc::new(socket);
+        let (say, state) = watch::channel(State::Alive);
+        tokio::spawn(handle::follow(Arc::clone(&socket), say));
+        let toolchains = Arc::clone(&self.toolchains);
+        let sandbox =
+            Sandbox { name, image: image.to_owned(), policy: order.policy, held, facts, socket, state, toolchains };
+        Ok(Container { stdin: Box::new(stdin), output, handle: Arc::new(sandbox) })
+    }
+
+    fn order(&self, order: &Order) -> io::Result<(UnixDatagram, Stdin, mpsc::Receiver<crate::engine::Chunk>)> {
+        let (ours, theirs) = packets()?;
+        let (stdin, feed) = io::pipe()?;
+        let (out, stdout) = io::pipe()?;
+        let (err, stderr) = io::pipe()?;
+        send(self.launcher()?.socket.as_fd(), order, &[theirs.as_fd(), stdin.as_fd(), stdout.as_fd(), stderr.as_fd()])?;
+        let socket = handle::asynchronous(ours)?;
+        let stdin = Stdin(Some(pipe::Sender::from_owned_fd(feed.into())?));
+        Ok((socket, stdin, handle::pump(out.into(), err.into())?))
+    }
+
+    /// The version of the toolchain that stands in for an image, asked in a sandbox, like everything of a program's.
+    async fn learn(&self, found: &toolchain::Found) -> Result<(), EngineError> {
+        let mut versions = self.toolchains.versions.lock().await;
+        if versions.contains_key(&found.program) {
+            return Ok(());
+        }
+        let program = found.program.display().to_string();
+        let mut version = String::new();
+        if let Some(argument) = found.version {
+            let policy = Policy {
+                memory: 512 * MIB,
+                nofile: 256,
+                cpu_quota_us: 200_000,
+                ..Policy::of(&crate::plan::Sandbox::new(256 * MIB, 1000))
+            };
+            let command = vec![program.clone(), argument.to_owned()];
+            let mut container = self.start_one("", command, policy).await?;
+            drop(container.stdin);
+            let mut text = Vec::new();
+            let all = async {
+                while let Some(chunk) = container.output.recv().await {
+                    text.extend_from_slice(&chunk.bytes);
+                }
+            };
+            let _ = tokio::time::timeout(PATIENCE, all).await;
+            container.handle.remove().await?;
+            version = String::from_utf8_lossy(&text)
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .take(LONGEST_VERSION)
+                .collect();
+        }
+        let name = if version.is_empty() { program } else { format!("{program} ({version})") };
+        versions.insert(found.program.clone(), name);
+        Ok(())
+    }
+}
+
+impl Toolchains {
+    /// What stands in for an image, for people.
+    pub(super) async fn name(&self, image: &str) -> String {
+        let Ok(Some(found)) = toolchain::find(image) else { return "this machine's programs".to_owned() };
+        let versions = self.versions.lock().await;
+        versions.get(&found.program).cloned().unwrap_or_else(|| found.program.display().to_string())
+    }
+}
+
+impl Launcher {
+    fn start(program: &Path) -> io::Result<Self> {
+        use std::os::unix::process::CommandExt;
+        let (ours, theirs) = packets()?;
+        let process = Command::new(program)
+            .arg0(launcher::NAME)
+            .arg(launcher::ARGUMENT)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Self { process: Mutex::new(process), socket: ours })
+    }
+
+    fn lives(&self) -> bool {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(process.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Launcher {
+    fn drop(&mut self) {
+        // It ends when nobody can order any more; waiting for it leaves no zombie.
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+        let _ = self.process.lock().unwrap_or_else(PoisonError::into_inner).wait();
+    }
+}
+
+fn packets() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+/// All of a sandbox's environment: nothing of the host's.
+fn env() -> Vec<(String, String)> {
+    [("PATH", PATH), ("HOME", "/tmp"), ("LANG", "C.UTF-8")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// Waits until the command is about to begin.
+async fn begun(socket: &UnixDatagram) -> io::Result<Result<(Held, Facts), EngineError>> {
+    let mut held = Held::default();
+    loop {
+        match hear(socket).await? {
+            Some(Said::Held(by)) => held = by,
+            Some(Said::Ready(facts)) => return Ok(Ok((held, facts))),
+            Some(Said::Failed(failure)) => return Ok(Err(failed(&failure))),
+            Some(Said::Ended(_)) => return Err(io::Error::other("it ended before its command began")),
+            None => return Err(io::Error::other("the launcher is gone")),
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for EmbeddedEngine {
+    async fn info(&self) -> Result<EngineInfo, EngineError> {
+        self.launcher().map_err(|error| failed(&Failure::new("start the sandbox launcher", &error)))?;
+        Ok(EngineInfo {
+            name: super::ENGINE.to_owned(),
+            version: self.toolchains.kernel.clone(),
+            endpoint: "this machine".to_owned(),
+            runtime: "namespaces".to_owned(),
+        })
+    }
+
+    async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
+        let found = match toolchain::find(reference) {
+            Ok(found) => found,
+            Err(EngineError::ImageMissing { .. }) => return Ok(None),
+            Err(other) => return Err(other),
+        };
+        if let Some(found) = &found {
+            self.learn(found).await?;
+        }
+        let digest = self.toolchains.name(reference).await;
+        Ok(Some(Image { reference: reference.to_owned(), digest, size: 0 }))
+    }
+
+    async fn pull(&self, reference: &str, _: mpsc::Sender<PullProgress>) -> Result<(), EngineError> {
+        toolchain::find(reference).map(|_| ())
+    }
+
+    async fn start(&self, spec: &Spec) -> Result<Container, EngineError> {
+        toolchain::find(&spec.image)?;
+        self.start_one(&spec.image, spec.command.clone(), Policy::of(&spec.sandbox)).await
+    }
+
+    async fn sweep(&self) -> Result<usize, EngineError> {
+        // Without a place for cgroups there is nothing that could be left: all else goes with its processes.
+        Ok(cgroup::Place::find().map_or(0, |place| cgroup::sweep(&place)))
+    }
+}
