@@ -1,7 +1,9 @@
 //! The command line: one file a subcommand. Runpen's own words go to standard error, one line each.
 
 pub mod doctor;
+mod log;
 pub mod run;
+mod settings;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -9,9 +11,13 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-use crate::engine::Engines;
+use self::settings::Files;
+use crate::config::{EngineChoice, Layer};
+use crate::engine::embedded::EmbeddedEngine;
 use crate::engine::owner::Owner;
-use crate::engine::select::{Selector, no_embedded};
+use crate::engine::select::Selector;
+use crate::engine::{Engine, EngineError, Engines};
+use crate::lsp::{self, Backend};
 
 /// Runpen or its engine failed.
 pub const FAILED: u8 = 125;
@@ -38,7 +44,18 @@ enum Command {
         stdio: bool,
     },
     /// Run a file, or code from stdin, in the sandbox.
-    Run(run::RunArguments),
+    Run(Box<run::RunArguments>),
+    /// Engine, image, and a live probe of every control of the sandbox.
+    Doctor {
+        /// One JSON object instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Engine: auto, docker or embedded.
+        #[arg(long, value_name = "ENGINE", value_parser = engine_choice)]
+        engine: Option<EngineChoice>,
+    },
+    /// Remove what a crash left behind.
+    Gc,
 }
 
 /// A failure with its exit code: the user's mistakes are told apart from ours.
@@ -84,10 +101,13 @@ pub fn main() -> ExitCode {
             return complain(&Failure::from(anyhow::Error::from(error).context("failed to start the runtime")));
         }
     };
+    log::start(matches!(arguments.command, None | Some(Command::Lsp { .. })));
     let result = runtime.block_on(async {
         match arguments.command.unwrap_or(Command::Lsp { stdio: arguments.stdio }) {
-            Command::Lsp { .. } => Err(Failure::usage(anyhow::anyhow!("not here yet"))),
-            Command::Run(arguments) => run::run(arguments, crate::config::Settings::default(), engines()).await,
+            Command::Lsp { .. } => Ok(serve().await),
+            Command::Run(arguments) => run::run(*arguments, engines(&owner())).await,
+            Command::Doctor { json, engine } => doctor(json, engine).await,
+            Command::Gc => gc().await,
         }
     });
     // A thread may still sit in a read of stdin; nobody waits for it.
@@ -98,9 +118,71 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The engines of this machine. Its containers are ours as long as this process lives.
-fn engines() -> Arc<dyn Engines> {
-    Arc::new(Selector::new(Arc::new(Owner::claim()), no_embedded))
+/// The language server, from its first byte to its exit code.
+async fn serve() -> u8 {
+    let engines = engines(&owner());
+    tokio::spawn(sweep(Arc::clone(&engines)));
+    let ended = lsp::run_stdio(Backend::new(engines, Arc::new(Files))).await;
+    ended.exit_code()
+}
+
+/// Removes what servers before this one left, when an engine answers anyway.
+async fn sweep(engines: Arc<dyn Engines>) {
+    let Ok(engine) = engines.engine(EngineChoice::Auto).await else { return };
+    match engine.sweep().await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "removed what a crash had left"),
+        Err(error) => tracing::warn!(%error, "what a crash left could not be removed"),
+    }
+}
+
+async fn doctor(json: bool, engine: Option<EngineChoice>) -> Result<u8, Failure> {
+    let settings = settings::load(&Layer { engine, ..Layer::default() }, None)?;
+    let healthy = doctor::run(&settings, owner(), embedded, json, &mut std::io::stdout()).await?;
+    Ok(if healthy { 0 } else { 1 })
+}
+
+async fn gc() -> Result<u8, Failure> {
+    let engines = engines(&owner());
+    let (mut removed, mut answers) = (0, 0);
+    let mut refused = Vec::new();
+    for choice in [EngineChoice::Docker, EngineChoice::Embedded] {
+        match engines.engine(choice).await {
+            Ok(engine) => {
+                removed += engine.sweep().await.map_err(anyhow::Error::from)?;
+                answers += 1;
+            }
+            Err(error) => refused.push(error.to_string()),
+        }
+    }
+    if answers == 0 {
+        return Err(anyhow::anyhow!(refused.join("; ")).into());
+    }
+    say(&format!("removed {removed} that a crash had left"));
+    Ok(0)
+}
+
+/// Who our containers belong to, as long as this process lives.
+fn owner() -> Arc<Owner> {
+    Arc::new(Owner::claim())
+}
+
+/// The engines of this machine.
+fn engines(owner: &Arc<Owner>) -> Arc<dyn Engines> {
+    Arc::new(Selector::new(Arc::clone(owner), embedded))
+}
+
+fn embedded() -> Result<Arc<dyn Engine>, EngineError> {
+    Ok(Arc::new(EmbeddedEngine::new()?))
+}
+
+fn engine_choice(value: &str) -> Result<EngineChoice, String> {
+    match value {
+        "auto" => Ok(EngineChoice::Auto),
+        "docker" => Ok(EngineChoice::Docker),
+        "embedded" => Ok(EngineChoice::Embedded),
+        _ => Err("it is one of auto, docker, embedded".to_owned()),
+    }
 }
 
 /// One line on standard error.

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use clap::Args;
 use tokio::sync::mpsc;
 
-use super::{FAILED, Failure, say};
-use crate::config::{Cpus, EngineChoice, Settings, Size, Span};
+use super::{FAILED, Failure, say, settings};
+use crate::config::{Cpus, EngineChoice, Layer, Settings, Size, Span};
 use crate::engine::Engines;
 use crate::language::Language;
 use crate::plan::{Network, SOURCE_LIMIT};
@@ -36,7 +36,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "L")]
     lang: Option<String>,
     /// Engine: auto, docker or embedded.
-    #[arg(long, value_name = "ENGINE", value_parser = engine)]
+    #[arg(long, value_name = "ENGINE", value_parser = super::engine_choice)]
     engine: Option<EngineChoice>,
     /// Wall time of the program, like 500ms, 10s or 2m.
     #[arg(long, value_name = "TIME")]
@@ -64,12 +64,17 @@ pub struct RunArguments {
     network: Option<Network>,
 }
 
-fn engine(value: &str) -> Result<EngineChoice, String> {
-    match value {
-        "auto" => Ok(EngineChoice::Auto),
-        "docker" => Ok(EngineChoice::Docker),
-        "embedded" => Ok(EngineChoice::Embedded),
-        _ => Err("it is one of auto, docker, embedded".to_owned()),
+impl RunArguments {
+    /// What the flags say of settings.
+    fn layer(&self) -> Layer {
+        let Self { engine, timeout, memory, cpus, network, .. } = *self;
+        Layer { engine, timeout, memory, cpus, network, ..Layer::default() }
+    }
+
+    /// Where a project's file is looked for. Code from stdin belongs to no project.
+    fn folder(&self) -> Option<&Path> {
+        let parent = self.file.parent().filter(|_| !is_stdin(&self.file))?;
+        Some(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
     }
 }
 
@@ -93,7 +98,8 @@ fn lines(value: &str) -> Result<RangeInclusive<u32>, String> {
 }
 
 /// Runs, and gives the exit code.
-pub async fn run(arguments: RunArguments, settings: Settings, engines: Arc<dyn Engines>) -> Result<u8, Failure> {
+pub async fn run(arguments: RunArguments, engines: Arc<dyn Engines>) -> Result<u8, Failure> {
+    let settings = settings::load(&arguments.layer(), arguments.folder())?;
     let (text, name) = source(&arguments.file)?;
     let language = language(&arguments, &settings, &text)?.clone();
     let snippet = snippet(&arguments, &Text::new(text), name.as_deref(), &language)?;

@@ -42,11 +42,17 @@ pub struct Dead {
     lock: Lock,
 }
 
-/// The folder of lock files: `runpen/owners` in the user's cache folder, or in `RUNPEN_CACHE_DIR` where that is set.
+/// Our folder in the user's cache folder, or in `RUNPEN_CACHE_DIR` where that is set.
+#[must_use]
+pub fn cache_folder() -> Option<PathBuf> {
+    let cache = std::env::var_os("RUNPEN_CACHE_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    Some(cache.or_else(dirs::cache_dir)?.join("runpen"))
+}
+
+/// The folder of lock files, in [`cache_folder`].
 #[must_use]
 pub fn folder() -> Option<PathBuf> {
-    let cache = std::env::var_os("RUNPEN_CACHE_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    Some(cache.or_else(dirs::cache_dir)?.join("runpen").join("owners"))
+    Some(cache_folder()?.join("owners"))
 }
 
 impl Owner {

@@ -258,6 +258,10 @@ async fn begun(socket: &UnixDatagram) -> io::Result<Result<(Held, Facts), Engine
 
 #[async_trait]
 impl Engine for EmbeddedEngine {
+    fn name(&self) -> &'static str {
+        super::ENGINE
+    }
+
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         self.launcher().map_err(|error| failed(&Failure::new("start the sandbox launcher", &error)))?;
         Ok(EngineInfo {
