@@ -139,7 +139,7 @@ async fn sweep(engines: Arc<dyn Engines>) {
 async fn doctor(json: bool, engine: Option<EngineChoice>) -> Result<u8, Failure> {
     let settings = settings::load(&Layer { engine, ..Layer::default() }, None)?;
     let healthy = doctor::run(&settings, owner(), embedded, json, &mut std::io::stdout()).await?;
-    Ok(if healthy { 0 } else { 1 })
+    Ok(u8::from(!healthy))
 }
 
 async fn gc() -> Result<u8, Failure> {

@@ -26,6 +26,10 @@ fn file() -> Option<File> {
     let path = folder.join("runpen.log");
     let large = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() > LIMIT);
     let mut options = OpenOptions::new();
-    if large { options.write(true).truncate(true) } else { options.append(true) };
+    if large {
+        options.write(true).truncate(true)
+    } else {
+        options.append(true)
+    };
     options.create(true).open(path).ok()
 }

@@ -8,7 +8,7 @@ use crate::config::{self, Layer, Settings, Sources};
 use crate::lsp::{EditorSettings, Loaded, SettingsSource};
 
 /// Settings for one command. A project's file counts when the command is about a file or a folder.
-pub fn load(flags: &Layer, folder: Option<&Path>) -> Result<Settings, Failure> {
+pub(super) fn load(flags: &Layer, folder: Option<&Path>) -> Result<Settings, Failure> {
     let user = config::user_file();
     let project = folder.and_then(|folder| config::project_file(folder, None));
     let sources =
@@ -21,7 +21,7 @@ pub fn load(flags: &Layer, folder: Option<&Path>) -> Result<Settings, Failure> {
 }
 
 /// The server's source: the user's file, what the editor says, the project's file.
-pub struct Files;
+pub(super) struct Files;
 
 impl SettingsSource for Files {
     fn load(&self, editor: &EditorSettings, document: Option<&Path>) -> Result<Loaded, String> {

@@ -239,7 +239,13 @@ mod tests {
     use crate::protocol::Stream;
 
     fn output(run_id: &str, stream: Stream, text: &str) -> Event {
-        Event::Output(Output { run_id: run_id.to_owned(), seq: 99, stream, text: text.to_owned(), raw: bytes::Bytes::new() })
+        Event::Output(Output {
+            run_id: run_id.to_owned(),
+            seq: 99,
+            stream,
+            text: text.to_owned(),
+            raw: bytes::Bytes::new(),
+        })
     }
 
     async fn written(outbox: Outbox, writer: Writer) -> Vec<(String, u64, String)> {
