@@ -11,7 +11,7 @@ use runpen::engine::{Engine, Engines};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
-use crate::support::{ALPINE, Bench, docker, first, sandbox, spec, within};
+use crate::support::{ALPINE, Bench, docker, first, sandbox, spec, until, within};
 
 /// A socket that passes everything on to the engine, until it is cut.
 struct Wire {
@@ -68,6 +68,23 @@ async fn an_engine_that_goes_away_in_the_middle_hangs_nothing() {
     let error = within("an answer", engine.info()).await.unwrap_err().to_string();
     assert!(!error.contains('\n'), "{error}");
     docker(&["rm", "-f", container.handle.name()]);
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn what_waits_for_its_input_ends_when_the_server_is_gone() {
+    let bench = Bench::new().await;
+    let wire = Wire::lay(&bench);
+    let (engine, _) = DockerEngine::connect_to(&[wire.endpoint()], Arc::clone(&bench.owner), PATIENT).await;
+    let command = ["/bin/sh", "-c", "echo up; read -r line"];
+    let mut container = engine.unwrap().start(&spec(ALPINE, &command, sandbox())).await.unwrap();
+    assert_eq!(first(&mut container).await, "up\n");
+    // What SIGKILL does: every connection of ours is closed at once.
+    wire.cut().await;
+    let name = container.handle.name().to_owned();
+    until("it ended by itself", || docker(&["inspect", "--format", "{{.State.Running}}", &name]).trim() == "false")
+        .await;
+    docker(&["rm", "-f", &name]);
 }
 
 #[tokio::test]

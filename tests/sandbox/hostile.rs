@@ -3,7 +3,7 @@
 use runpen::engine::{Engine, Image};
 use serde_json::json;
 
-use crate::support::{ALPINE, Bench, PYTHON, Ran, docker, docker_with, finish, inspect, probe, sandbox};
+use crate::support::{ALPINE, Bench, PYTHON, Ran, docker, docker_with, finish, inspect, probe, sandbox, spec};
 
 /// An image that is removed with this.
 struct Hostile(String);
@@ -72,6 +72,20 @@ async fn declared_volumes_are_no_writable_disk() {
         assert_eq!(ran.receipt.controls[path], "tmpfs ro");
     }
     assert_eq!(volumes(), before, "anonymous volumes were left");
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn volumes_over_what_the_kernel_shows_only_spoil_the_image_itself() {
+    let bench = Bench::new().await;
+    for volume in ["/proc/sys", "/"] {
+        let image = Hostile::changed(&bench, ALPINE, &[&format!("VOLUME {volume}")]);
+        let start = bench.engine.start(&spec(&image.0, &["/bin/sh", "-c", "cat"], sandbox())).await;
+        let Err(error) = start else { panic!("{volume}: it started") };
+        println!("{error}");
+        assert!(!error.to_string().contains('\n'), "{error}");
+        assert_eq!(bench.left(), Vec::<String>::new());
+    }
 }
 
 #[tokio::test]

@@ -158,6 +158,38 @@ async fn a_registry_that_is_not_there_is_said_in_one_line() {
 
 #[tokio::test]
 #[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn a_pull_tells_of_bytes_and_layers_and_brings_the_digest() {
+    let bench = Bench::new().await;
+    let registry = std::env::var("RUNPEN_TEST_REGISTRY").unwrap_or_else(|_| "127.0.0.1:5055".to_owned());
+    let reference = format!("{registry}/runpen/alpine:3.23");
+    if bench.engine.image(&reference).await.unwrap().is_some() {
+        docker(&["rmi", &reference]);
+    }
+    let (sender, mut progress) = tokio::sync::mpsc::channel(1024);
+    within("the pull", bench.engine.pull(&reference, sender)).await.unwrap();
+    let mut steps = Vec::new();
+    while let Some(step) = progress.recv().await {
+        steps.push(step);
+    }
+    let last = steps.last().expect("progress");
+    assert!(last.total_layers > 0 && last.done_layers == last.total_layers, "{last:?}");
+    assert!(steps.iter().all(|step| step.done_bytes <= step.total_bytes));
+    let image = bench.engine.image(&reference).await.unwrap().unwrap();
+    let digests = docker(&["inspect", "--format", "{{join .RepoDigests \" \"}}", &reference]);
+    assert!(digests.contains(&format!("{registry}/runpen/alpine@{}", image.digest)), "{digests}");
+    let ran = bench.run(&reference, &["/bin/sh", "-c", "echo pulled"], sandbox()).await;
+    assert_eq!((ran.stdout.as_str(), ran.receipt.digest), ("pulled\n", Some(image.digest)));
+    docker(&["rmi", &reference]);
+
+    let (sender, _progress) = tokio::sync::mpsc::channel(8);
+    let missing = format!("{registry}/runpen/alpine:no-such-tag");
+    let error = within("the refusal", bench.engine.pull(&missing, sender)).await.unwrap_err();
+    assert!(matches!(error, EngineError::ImageMissing { .. }), "{error}");
+    assert!(!error.to_string().contains('\n'), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
 async fn an_image_without_a_shell_is_said_clearly_and_leaves_nothing() {
     let bench = Bench::new().await;
     let Err(error) = bench.engine.start(&spec(NO_SHELL, CAT, sandbox())).await else { panic!("it started") };

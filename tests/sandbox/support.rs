@@ -80,8 +80,12 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            assert_eq!(self.left(), Vec::<String>::new(), "the test left containers behind");
+        let left = self.left();
+        if std::thread::panicking() {
+            // Its runtime ends before anything is removed.
+            left.iter().for_each(|name| drop(docker(&["rm", "-f", "-v", name])));
+        } else {
+            assert_eq!(left, Vec::<String>::new(), "the test left containers behind");
         }
     }
 }

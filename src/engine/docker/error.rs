@@ -71,12 +71,14 @@ pub(super) fn start_failure(image: &str, command: &[String], name: &str, error: 
     let program = command.first().map_or("its command", String::as_str);
     let unusable = |reason: String| EngineError::ImageUnusable { image: image.to_owned(), reason };
     let lower = said.to_ascii_lowercase();
-    if lower.contains("no such file or directory") || lower.contains("not found in $path") {
+    // The runtime says "no such file" of much; only with `exec:` is it the program.
+    let exec = lower.contains("exec: ") || lower.contains("exec user process");
+    if exec && (lower.contains("no such file or directory") || lower.contains("not found in $path")) {
         let advice = if program.ends_with("sh") { "; use an image with a POSIX shell" } else { "" };
         unusable(format!("it has no {program}{advice}"))
     } else if lower.contains("exec format error") {
         unusable(format!("its {program} is for another kind of processor"))
-    } else if lower.contains("permission denied") && lower.contains("exec") {
+    } else if exec && lower.contains("permission denied") {
         unusable(format!("its {program} may not be executed by an unprivileged user"))
     } else if lower.contains("oci runtime") {
         unusable(said)
@@ -101,6 +103,13 @@ mod tests {
         );
         let text = start_failure("img:1", &["/bin/sh".to_owned()], "c", &error).to_string();
         assert_eq!(text, "image img:1 cannot be used: it has no /bin/sh; use an image with a POSIX shell");
+    }
+
+    #[test]
+    fn what_the_runtime_misses_elsewhere_is_not_taken_for_the_shell() {
+        let error = server("OCI runtime create failed: mkdir /proc/x: no such file or directory: unknown");
+        let text = start_failure("img:1", &["/bin/sh".to_owned()], "c", &error).to_string();
+        assert!(text.ends_with("mkdir /proc/x: no such file or directory: unknown"), "{text}");
     }
 
     #[test]
