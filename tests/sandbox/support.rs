@@ -83,7 +83,9 @@ impl Drop for Bench {
         let left = self.left();
         if std::thread::panicking() {
             // Its runtime ends before anything is removed.
-            left.iter().for_each(|name| drop(docker(&["rm", "-f", "-v", name])));
+            for name in &left {
+                docker(&["rm", "-f", "-v", name]);
+            }
         } else {
             assert_eq!(left, Vec::<String>::new(), "the test left containers behind");
         }
