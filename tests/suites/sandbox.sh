@@ -3,4 +3,4 @@
 set -euo pipefail
 
 cargo build --locked --release
-cargo test --locked --release --test sandbox
+cargo test --locked --release --test sandbox -- --include-ignored
