@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use super::docker::{self, DockerEngine};
+use super::embedded::EmbeddedEngine;
 use super::owner::Owner;
 use super::{Engine, EngineError, Engines};
 use crate::config::EngineChoice;
@@ -102,12 +103,14 @@ fn both(docker: EngineError, embedded: &EngineError) -> EngineError {
     }
 }
 
-/// The seam for the embedded engine.
+/// The embedded engine of this machine.
+pub fn embedded() -> Result<Arc<dyn Engine>, EngineError> {
+    Ok(Arc::new(EmbeddedEngine::new()?))
+}
+
+/// No embedded engine, whatever the machine could do: for tests of Docker alone.
 pub fn no_embedded() -> Result<Arc<dyn Engine>, EngineError> {
-    Err(EngineError::Unreachable {
-        tried: "embedded (not part of this build)".to_owned(),
-        advice: "use Docker".to_owned(),
-    })
+    Err(EngineError::Unreachable { tried: "embedded (left out)".to_owned(), advice: "use Docker".to_owned() })
 }
 
 #[cfg(test)]
@@ -121,7 +124,7 @@ mod tests {
         let selector = Selector::new(owner, no_embedded).at(vec!["unix:///nonexistent.sock".to_owned()]);
         let Err(error) = selector.engine(EngineChoice::Auto).await else { panic!("an engine") };
         let text = error.to_string();
-        assert!(text.contains("unix:///nonexistent.sock (no such socket), embedded (not part"), "{text}");
+        assert!(text.contains("unix:///nonexistent.sock (no such socket), embedded (left out"), "{text}");
         assert!(!text.contains('\n'));
         assert!(selector.engine(EngineChoice::Docker).await.is_err());
         assert!(selector.engine(EngineChoice::Embedded).await.is_err());
