@@ -13,10 +13,9 @@ use clap::{Parser, Subcommand};
 
 use self::settings::Files;
 use crate::config::{EngineChoice, Layer};
-use crate::engine::embedded::EmbeddedEngine;
 use crate::engine::owner::Owner;
-use crate::engine::select::Selector;
-use crate::engine::{Engine, EngineError, Engines};
+use crate::engine::select::{Selector, embedded};
+use crate::engine::Engines;
 use crate::lsp::{self, Backend};
 
 /// Runpen or its engine failed.
@@ -170,10 +169,6 @@ fn owner() -> Arc<Owner> {
 /// The engines of this machine.
 fn engines(owner: &Arc<Owner>) -> Arc<dyn Engines> {
     Arc::new(Selector::new(Arc::clone(owner), embedded))
-}
-
-fn embedded() -> Result<Arc<dyn Engine>, EngineError> {
-    Ok(Arc::new(EmbeddedEngine::new()?))
 }
 
 fn engine_choice(value: &str) -> Result<EngineChoice, String> {

@@ -132,7 +132,7 @@ pub struct Settings {
     /// Where each value comes from that is not built in: dotted key → `file:line`, or the name of the layer.
     pub sources: BTreeMap<String, String>,
     /// Languages whose own row says more than the general setting; by limit.
-    own: Own,
+    pub(crate) own: Own,
 }
 
 /// Limits that hold for every language.
@@ -146,7 +146,7 @@ pub struct Ceilings {
 
 /// Names of the languages whose row was given a limit after the general setting was.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Own {
+pub(crate) struct Own {
     memory: BTreeSet<String>,
     pids: BTreeSet<String>,
 }
