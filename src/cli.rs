@@ -13,9 +13,9 @@ use clap::{Parser, Subcommand};
 
 use self::settings::Files;
 use crate::config::{EngineChoice, Layer};
+use crate::engine::Engines;
 use crate::engine::owner::Owner;
 use crate::engine::select::{Selector, embedded};
-use crate::engine::Engines;
 use crate::lsp::{self, Backend};
 
 /// Runpen or its engine failed.

@@ -130,6 +130,22 @@ pub struct PullProgress {
     pub total_layers: u32,
 }
 
+/// Every derived image's reference begins so. No registry is ever asked for one.
+pub const BAKED: &str = "runpen-baked/";
+
+/// An image to derive from another one, by running a script of ours in it: see [`crate::language::Bake`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BakeSpec {
+    /// Reference of the image to start from.
+    pub base: String,
+    /// Reference that the derived image gets.
+    pub reference: String,
+    /// Script for the image's `sh`, run as root without network.
+    pub script: String,
+    /// Environment of the script.
+    pub env: Vec<(String, String)>,
+}
+
 /// What makes containers.
 #[async_trait]
 pub trait Engine: Send + Sync {
@@ -144,6 +160,9 @@ pub trait Engine: Send + Sync {
 
     /// Fetches an image. Dropping the future stops the pull.
     async fn pull(&self, reference: &str, progress: mpsc::Sender<PullProgress>) -> Result<(), EngineError>;
+
+    /// Derives an image. It gets its reference only when it is whole. Dropping the future stops the work.
+    async fn bake(&self, spec: &BakeSpec) -> Result<(), EngineError>;
 
     /// Makes and starts a container.
     async fn start(&self, spec: &Spec) -> Result<Container, EngineError>;

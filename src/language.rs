@@ -54,6 +54,9 @@ pub struct Language {
     /// Environment of both steps.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// What is done once per image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Bake>,
     /// Which interpreter waits for a program ahead of time; without it a shell does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<BootKind>,
@@ -68,8 +71,25 @@ pub struct Language {
     pub strip_carriage_returns: bool,
 }
 
-/// The commands of a language.
+/// What is done once per image, so that not every run has to: see `run/bakery.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Bake {
+    /// Script for the image's `sh`, run as root without network; what it leaves under `/opt/runpen` is kept.
+    pub script: String,
+    /// Environment of the script and of all steps on the derived image, laid over the language's own.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// The commands on the derived image, where they differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Steps>,
+    /// Whether a run waits for it, because without it the run would take as long.
+    #[serde(default)]
+    pub wait: bool,
+}
+
+/// The commands of a language.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Steps {
     /// Builds what `run` runs.

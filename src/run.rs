@@ -7,6 +7,7 @@
 //! happens into one bounded queue of [`Event`](crate::protocol::Event)s, the end included. Dropping the receiver of that
 //! queue cancels the run. Deadlines and cancellation do not wait for a slow receiver.
 
+mod bakery;
 pub mod guest;
 mod manager;
 mod output;

@@ -99,7 +99,9 @@ fn lines(value: &str) -> Result<RangeInclusive<u32>, String> {
 
 /// Runs, and gives the exit code.
 pub async fn run(arguments: RunArguments, engines: Arc<dyn Engines>) -> Result<u8, Failure> {
-    let settings = settings::load(&arguments.layer(), arguments.folder())?;
+    let mut settings = settings::load(&arguments.layer(), arguments.folder())?;
+    // Nothing would be left to take what waits.
+    settings.warm.enabled = false;
     let (text, name) = source(&arguments.file)?;
     let language = language(&arguments, &settings, &text)?.clone();
     let snippet = snippet(&arguments, &Text::new(text), name.as_deref(), &language)?;

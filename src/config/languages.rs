@@ -56,9 +56,14 @@ pub(super) fn lay_over(
         // What waits ahead of need runs the built-in command; another one has to be started as it is written.
         language.boot = None;
     }
+    let own_steps = row.steps.run.is_some() || row.steps.compile.is_some();
     if let Some(compile) = row.steps.compile {
         language.steps.compile = Some(compile).filter(|words| !words.is_empty());
         changed.push("steps.compile");
+    }
+    if own_steps {
+        // A derived image may come with commands of its own, which would replace the user's.
+        language.bake = language.bake.filter(|bake| bake.steps.is_none());
     }
     if row.boot.is_some() {
         language.boot = row.boot;
@@ -78,7 +83,7 @@ pub(super) fn lay_over(
         settings.sources.insert(format!("languages.{name}.env.{variable}"), place);
         language.env.insert(variable, value);
     }
-    claim(settings, &language, &row.extensions, &row.aliases, &row.shebangs);
+    claim(settings, &language, row.extensions.as_deref(), row.aliases.as_deref(), row.shebangs.as_deref());
     settings.languages.0.insert(name, language);
     Ok(())
 }
@@ -87,12 +92,12 @@ pub(super) fn lay_over(
 fn claim(
     settings: &mut Settings,
     language: &Language,
-    extensions: &Option<Vec<String>>,
-    aliases: &Option<Vec<String>>,
-    shebangs: &Option<Vec<String>>,
+    extensions: Option<&[String]>,
+    aliases: Option<&[String]>,
+    shebangs: Option<&[String]>,
 ) {
     let claims =
-        |names: &Option<Vec<String>>, one: &String| names.iter().flatten().any(|name| name.eq_ignore_ascii_case(one));
+        |names: Option<&[String]>, one: &String| names.into_iter().flatten().any(|name| name.eq_ignore_ascii_case(one));
     for other in settings.languages.0.values_mut() {
         other.extensions.retain(|one| !claims(extensions, one));
         other.aliases.retain(|one| !claims(aliases, one) && !one.eq_ignore_ascii_case(&language.name));
@@ -133,6 +138,7 @@ fn new_language(name: &str, row: &LanguageLayer) -> Result<Language, String> {
         compile: CompileLimits::default(),
         env: BTreeMap::new(),
         boot: None,
+        bake: None,
         frame: Frame::None,
         report: ReportFormat::None,
         strip_carriage_returns: false,

@@ -6,6 +6,7 @@
 //! | `hardening` | sandbox → what the engine is told; nowhere else is a container's enclosure written |
 //! | `container` | one container: create, attach, start, watch |
 //! | `stream` | its three streams |
+//! | `bake` | deriving an image |
 //! | `receipt` | what really encloses it, read back |
 //! | `image` | looking up, fetching |
 //! | `reap` | removing: on purpose, when forgotten, after a crash |
@@ -13,6 +14,7 @@
 //!
 //! It must not know languages, programs, runs or documents.
 
+mod bake;
 mod connect;
 mod container;
 mod error;
@@ -33,7 +35,7 @@ pub use self::connect::{Attempt, PATIENT, QUICK, endpoints};
 use self::error::{failed, reason, within};
 pub use self::reap::{OWNER_LABEL, VERSION_LABEL};
 use super::owner::Owner;
-use super::{Container, Engine, EngineError, EngineInfo, Image, PullProgress, Spec};
+use super::{BakeSpec, Container, Engine, EngineError, EngineInfo, Image, PullProgress, Spec};
 
 /// An engine that answered. Cheap to clone.
 #[derive(Clone)]
@@ -145,6 +147,10 @@ impl Engine for DockerEngine {
 
     async fn pull(&self, reference: &str, progress: mpsc::Sender<PullProgress>) -> Result<(), EngineError> {
         image::pull(&self.shared.client, reference, &progress).await
+    }
+
+    async fn bake(&self, spec: &BakeSpec) -> Result<(), EngineError> {
+        bake::bake(&self.shared, spec).await
     }
 
     async fn start(&self, spec: &Spec) -> Result<Container, EngineError> {

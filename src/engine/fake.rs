@@ -24,7 +24,10 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::{Chunk, Container, Engine, EngineError, EngineInfo, Engines, Exit, Handle, Image, PullProgress, Spec};
+use super::{
+    BAKED, BakeSpec, Chunk, Container, Engine, EngineError, EngineInfo, Engines, Exit, Handle, Image, PullProgress,
+    Spec,
+};
 use crate::config::EngineChoice;
 use crate::protocol::{Receipt, Stream};
 use crate::run::guest::Trailer;
@@ -42,6 +45,7 @@ struct State {
     killed: Notify,
     unreachable: Mutex<Option<String>>,
     missing: Mutex<Vec<String>>,
+    baked: Mutex<Vec<BakeSpec>>,
 }
 
 impl FakeEngine {
@@ -72,8 +76,20 @@ impl FakeEngine {
         self.state.missing.lock().unwrap_or_else(PoisonError::into_inner).push(image.to_owned());
     }
 
+    /// What was derived, in order.
+    #[must_use]
+    pub fn baked(&self) -> Vec<BakeSpec> {
+        self.state.baked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn has_derived(&self, reference: &str) -> bool {
+        self.baked().iter().any(|spec| spec.reference == reference)
+    }
+
     fn is_missing(&self, image: &str) -> bool {
-        self.state.missing.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|missing| missing == image)
+        let derived = image.starts_with(BAKED) && !self.has_derived(image);
+        derived
+            || self.state.missing.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|missing| missing == image)
     }
 
     fn answer(&self) -> Result<(), EngineError> {
@@ -118,6 +134,12 @@ impl Engine for FakeEngine {
         let half = PullProgress { done_bytes: 1, total_bytes: 2, done_layers: 0, total_layers: 1 };
         let _ = progress.send(half).await;
         self.state.missing.lock().unwrap_or_else(PoisonError::into_inner).retain(|missing| missing != reference);
+        Ok(())
+    }
+
+    async fn bake(&self, spec: &BakeSpec) -> Result<(), EngineError> {
+        self.answer()?;
+        self.state.baked.lock().unwrap_or_else(PoisonError::into_inner).push(spec.clone());
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::bakery::Bakery;
 use super::pool::Pool;
 use super::task::{Task, Voice, recipes};
 
@@ -95,6 +96,7 @@ pub struct Manager {
     next: Arc<AtomicU64>,
     tasks: TaskTracker,
     pool: Pool,
+    bakery: Bakery,
 }
 
 /// A run under way.
@@ -118,8 +120,8 @@ impl Manager {
     #[must_use]
     pub fn new(engines: Arc<dyn Engines>) -> Self {
         let tasks = TaskTracker::new();
-        let pool = Pool::new(tasks.clone());
-        Self { engines, runs: Arc::default(), next: Arc::default(), tasks, pool }
+        let (pool, bakery) = (Pool::new(tasks.clone()), Bakery::new(tasks.clone()));
+        Self { engines, runs: Arc::default(), next: Arc::default(), tasks, pool, bakery }
     }
 
     /// Starts a run and returns at once. Needs a tokio runtime.
@@ -188,6 +190,7 @@ impl Manager {
             input: Some(input),
             tracker: self.tasks.clone(),
             pool: self.pool.clone(),
+            bakery: self.bakery.clone(),
         };
         let registered = Registered { runs: Arc::clone(&self.runs), number };
         self.tasks.spawn(task.run(registered));
@@ -243,6 +246,7 @@ impl Manager {
         let (language, settings) = (language.clone(), Arc::clone(settings));
         tokio::spawn(async move {
             let Ok(engine) = manager.engines.engine(settings.engine).await else { return };
+            let language = manager.bakery.best(&engine, &language, true, async {}).await;
             // What a waiting container has in common with its run does not depend on the program.
             let snippet = Snippet::placeholder(&language);
             let plan = Plan::new(&snippet, &language, &settings, &[]);
@@ -267,6 +271,7 @@ impl Manager {
     pub async fn shutdown(&self, grace: Duration) {
         let stopped = self.cancel(None);
         self.pool.close();
+        self.bakery.close();
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
             tracing::warn!(stopped, "containers were still being removed at the end; `runpen gc` finishes it");

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::bakery::Bakery;
 use super::guest::{self, Boot};
 use super::manager::{Registered, RunRequest, random_id};
 use super::pool::{Pool, Recipe};
@@ -68,14 +69,14 @@ pub(super) struct Task {
     /// Takes over starts and tracker of containers, so that a cancelled run or `finished` need not wait for them.
     pub(super) tracker: TaskTracker,
     pub(super) pool: Pool,
+    pub(super) bakery: Bakery,
 }
 
 impl Task {
     /// Runs to the end and says `finished`, exactly once, last.
     pub(super) async fn run(mut self, registered: Registered) {
-        let plan = Plan::new(&self.request.snippet, &self.request.language, &self.request.settings, &self.request.args);
         let mut record = Record::default();
-        let verdict = match self.execute(&plan, &mut record).await {
+        let verdict = match self.execute(&mut record).await {
             Ok(verdict) => verdict,
             Err(error) => Verdict::failure(error.to_string()),
         };
@@ -100,13 +101,17 @@ impl Task {
         self.voice.say(Event::Finished(Box::new(finished))).await;
     }
 
-    async fn execute(&mut self, plan: &Plan, record: &mut Record) -> Result<Verdict, EngineError> {
+    async fn execute(&mut self, record: &mut Record) -> Result<Verdict, EngineError> {
         let cancel = self.voice.cancel.clone();
         let choice = self.request.settings.engine;
         let Some(engine) = cancel.run_until_cancelled(self.engines.engine(choice)).await else {
             return Ok(Verdict::cancelled());
         };
         let engine = engine?;
+        let Some(language) = cancel.run_until_cancelled(self.best_language(&engine)).await else {
+            return Ok(Verdict::cancelled());
+        };
+        let plan = &Plan::new(&self.request.snippet, &language, &self.request.settings, &self.request.args);
         let taken = self.take(&engine, plan);
         let warm = taken.iter().all(Option::is_some);
         self.started(engine.name(), plan, warm).await;
@@ -131,6 +136,15 @@ impl Task {
         }
         self.pool.run_ended();
         Ok(verdict)
+    }
+
+    /// The language on its derived image, where that is ready or worth waiting for.
+    async fn best_language(&self, engine: &Arc<dyn Engine>) -> Language {
+        let lasting = self.request.settings.warm.enabled;
+        let waiting = async {
+            tracing::info!(language = self.request.language.name, "waits for its toolchain to be prepared");
+        };
+        self.bakery.best(engine, &self.request.language, lasting, waiting).await
     }
 
     /// A waiting container for each stage that finds one, and a word to the pool that more of them will be wanted.

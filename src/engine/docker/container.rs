@@ -156,20 +156,20 @@ async fn watch_end(client: &Docker, id: &str, name: &str) -> Result<Exit, Engine
 }
 
 /// A created container that is removed at the latest when this is dropped.
-struct Guard {
-    shared: Arc<Shared>,
-    id: String,
+pub(super) struct Guard {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: String,
     name: String,
     removed: Mutex<bool>,
     runtime: tokio::runtime::Handle,
 }
 
 impl Guard {
-    fn new(shared: Arc<Shared>, id: String, name: String) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, id: String, name: String) -> Self {
         Self { shared, id, name, removed: Mutex::new(false), runtime: tokio::runtime::Handle::current() }
     }
 
-    async fn remove(&self) -> Result<(), EngineError> {
+    pub(super) async fn remove(&self) -> Result<(), EngineError> {
         // Held over the call on purpose: a second caller returns when it is gone, not before.
         let mut removed = self.removed.lock().await;
         if !*removed {

@@ -20,7 +20,7 @@ use super::policy::Policy;
 use super::toolchain::{self, PATH};
 use super::wire::{Facts, Failure, Held, Order, Said, receive, send};
 use super::{advice, cgroup, launcher};
-use crate::engine::{Container, Engine, EngineError, EngineInfo, Image, PullProgress, Spec};
+use crate::engine::{BakeSpec, Container, Engine, EngineError, EngineInfo, Image, PullProgress, Spec};
 use crate::plan::MIB;
 
 /// For how long the first sandbox may take: it is a few milliseconds, and a machine can be busy.
@@ -287,6 +287,13 @@ impl Engine for EmbeddedEngine {
 
     async fn pull(&self, reference: &str, _: mpsc::Sender<PullProgress>) -> Result<(), EngineError> {
         toolchain::find(reference).map(|_| ())
+    }
+
+    async fn bake(&self, spec: &BakeSpec) -> Result<(), EngineError> {
+        Err(EngineError::Failed {
+            operation: format!("derive {} from {}", spec.reference, spec.base),
+            reason: "the embedded engine has no images".to_owned(),
+        })
     }
 
     async fn start(&self, spec: &Spec) -> Result<Container, EngineError> {
