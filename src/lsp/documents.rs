@@ -226,7 +226,12 @@ impl Documents {
 
     /// The text of a document as the editor shows it; `None` when it is not open.
     pub(crate) fn source(&self, uri: &str) -> Option<Result<Source, SourceError>> {
-        self.open.get(&Key::of(uri)).map(Document::source)
+        self.source_of(&Key::of(uri))
+    }
+
+    /// The same by key.
+    pub(crate) fn source_of(&self, key: &Key) -> Option<Result<Source, SourceError>> {
+        self.open.get(key).map(Document::source)
     }
 }
 

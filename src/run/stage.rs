@@ -216,23 +216,30 @@ pub(super) async fn run(
     };
     let mut exit = None;
     let mut drained = None;
+    let mut stalled = Instant::now();
     let stop = loop {
         let waiting = intake.end.unsaid.is_empty();
         tokio::select! {
             biased;
             () = voice.cancel.cancelled() => break Stop::Cancelled,
-            () = sleep_until(drained.unwrap_or(deadline)) => {
+            // While the client is slow, what the container has printed before its end waits here for as long as it takes.
+            () = sleep_until(drained.unwrap_or(deadline)), if waiting || drained.is_none() => {
                 if drained.is_none() {
                     break Stop::TimedOut;
                 }
                 break ended(&intake, exit);
             }
             permit = voice.events.reserve(), if !waiting => match (permit, intake.end.unsaid.pop_front()) {
-                (Ok(permit), Some(event)) => permit.send(event),
+                (Ok(permit), Some(event)) => {
+                    permit.send(event);
+                    drained = drained.map(|end| end + stalled.elapsed());
+                    stalled = Instant::now();
+                }
                 _ => voice.cancel.cancel(),
             },
             chunk = output.recv(), if waiting => match chunk {
                 Some(chunk) => {
+                    stalled = Instant::now();
                     if let Some(stop) = intake.take(chunk) {
                         break stop;
                     }

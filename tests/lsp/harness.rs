@@ -15,15 +15,15 @@ use tokio::task::JoinHandle;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The document most tests are about.
-pub const URI: &str = "file:///work/story.py";
+pub(crate) const URI: &str = "file:///work/story.py";
 
 /// Settings for tests: what the editor said is kept to be looked at.
 #[derive(Clone, Default)]
-pub struct TestSettings {
-    pub settings: Settings,
-    pub warning: Option<String>,
-    pub error: Option<String>,
-    pub seen: Arc<Mutex<Vec<EditorSettings>>>,
+pub(crate) struct TestSettings {
+    pub(crate) settings: Settings,
+    pub(crate) warning: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) seen: Arc<Mutex<Vec<EditorSettings>>>,
 }
 
 impl SettingsSource for TestSettings {
@@ -34,7 +34,7 @@ impl SettingsSource for TestSettings {
     }
 }
 
-pub struct Builder {
+pub(crate) struct Builder {
     capabilities: Value,
     options: Value,
     settings: TestSettings,
@@ -42,29 +42,29 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub fn capabilities(mut self, capabilities: Value) -> Self {
+    pub(crate) fn capabilities(mut self, capabilities: Value) -> Self {
         self.capabilities = capabilities;
         self
     }
 
-    pub fn options(mut self, options: Value) -> Self {
+    pub(crate) fn options(mut self, options: Value) -> Self {
         self.options = options;
         self
     }
 
-    pub fn settings(mut self, change: impl FnOnce(&mut TestSettings)) -> Self {
+    pub(crate) fn settings(mut self, change: impl FnOnce(&mut TestSettings)) -> Self {
         change(&mut self.settings);
         self
     }
 
     /// Bytes that fit between server and client before the server must wait.
-    pub fn pipe(mut self, bytes: usize) -> Self {
+    pub(crate) fn pipe(mut self, bytes: usize) -> Self {
         self.pipe = bytes;
         self
     }
 
     /// Starts the server and initializes it.
-    pub async fn start(self) -> TestServer {
+    pub(crate) async fn start(self) -> TestServer {
         let (capabilities, options) = (self.capabilities.clone(), self.options.clone());
         let mut server = self.start_silent();
         let params =
@@ -75,7 +75,7 @@ impl Builder {
     }
 
     /// Starts the server and says nothing to it.
-    pub fn start_silent(self) -> TestServer {
+    pub(crate) fn start_silent(self) -> TestServer {
         let engine = FakeEngine::default();
         let (output, stdin) = tokio::io::duplex(1 << 20);
         let (stdout, input) = tokio::io::duplex(self.pipe);
@@ -93,10 +93,10 @@ impl Builder {
     }
 }
 
-pub struct TestServer {
-    pub engine: FakeEngine,
+pub(crate) struct TestServer {
+    pub(crate) engine: FakeEngine,
     /// Answer to `initialize`.
-    pub initialized: Value,
+    pub(crate) initialized: Value,
     output: Option<DuplexStream>,
     input: BufReader<DuplexStream>,
     inbox: VecDeque<Value>,
@@ -105,32 +105,35 @@ pub struct TestServer {
 }
 
 /// Error of a request: code and message.
-pub type Refusal = (i64, String);
+pub(crate) type Refusal = (i64, String);
 
 impl TestServer {
-    pub fn builder() -> Builder {
-        Builder { capabilities: json!({}), options: Value::Null, settings: TestSettings::default(), pipe: 1 << 20 }
+    pub(crate) fn builder() -> Builder {
+        // Waiting containers would count as containers that are left.
+        let mut settings = TestSettings::default();
+        settings.settings.warm.enabled = false;
+        Builder { capabilities: json!({}), options: Value::Null, settings, pipe: 1 << 20 }
     }
 
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::builder().start().await
     }
 
-    pub async fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) async fn raw(&mut self, bytes: &[u8]) {
         self.output.as_mut().unwrap().write_all(bytes).await.unwrap();
     }
 
-    pub async fn send(&mut self, message: &Value) {
+    pub(crate) async fn send(&mut self, message: &Value) {
         let body = message.to_string();
         self.raw(format!("Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await;
     }
 
-    pub async fn notify(&mut self, method: &str, params: Value) {
+    pub(crate) async fn notify(&mut self, method: &str, params: Value) {
         self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params})).await;
     }
 
     /// Sends a request and gives its id.
-    pub async fn ask(&mut self, method: &str, params: Value) -> i64 {
+    pub(crate) async fn ask(&mut self, method: &str, params: Value) -> i64 {
         self.next_id += 1;
         let mut message = json!({"jsonrpc": "2.0", "id": self.next_id, "method": method});
         if !params.is_null() {
@@ -141,7 +144,7 @@ impl TestServer {
     }
 
     /// The answer to a request.
-    pub async fn answer(&mut self, id: i64) -> Result<Value, Refusal> {
+    pub(crate) async fn answer(&mut self, id: i64) -> Result<Value, Refusal> {
         let mut message = self.take(|message| message["id"] == id && message.get("method").is_none()).await;
         match message.get("error") {
             None => Ok(message["result"].take()),
@@ -149,41 +152,41 @@ impl TestServer {
         }
     }
 
-    pub async fn request(&mut self, method: &str, params: Value) -> Result<Value, Refusal> {
+    pub(crate) async fn request(&mut self, method: &str, params: Value) -> Result<Value, Refusal> {
         let id = self.ask(method, params).await;
         self.answer(id).await
     }
 
-    pub async fn command(&mut self, command: &str, argument: Value) -> Result<Value, Refusal> {
+    pub(crate) async fn command(&mut self, command: &str, argument: Value) -> Result<Value, Refusal> {
         self.request("workspace/executeCommand", json!({"command": command, "arguments": [argument]})).await
     }
 
     /// Starts a run of the document and gives its id.
-    pub async fn run_file(&mut self) -> String {
+    pub(crate) async fn run_file(&mut self) -> String {
         let answer = self.command("runpen.runFile", json!({"uri": URI})).await.unwrap();
         answer["runId"].as_str().unwrap().to_owned()
     }
 
     /// Opens the document.
-    pub async fn open(&mut self, text: &str) {
+    pub(crate) async fn open(&mut self, text: &str) {
         let document = json!({"uri": URI, "languageId": "python", "version": 1, "text": text});
         self.notify("textDocument/didOpen", json!({"textDocument": document})).await;
     }
 
     /// Replaces a range of the document.
-    pub async fn change(&mut self, version: i32, start: [u32; 2], end: [u32; 2], text: &str) {
+    pub(crate) async fn change(&mut self, version: i32, start: [u32; 2], end: [u32; 2], text: &str) {
         let change = json!({"range": range(start, end), "text": text});
         let document = json!({"uri": URI, "version": version});
         self.notify("textDocument/didChange", json!({"textDocument": document, "contentChanges": [change]})).await;
     }
 
     /// Parameters of the next notification of this method.
-    pub async fn notification(&mut self, method: &str) -> Value {
+    pub(crate) async fn notification(&mut self, method: &str) -> Value {
         self.take(|message| message["method"] == method).await["params"].take()
     }
 
     /// Answers the next request of this method.
-    pub async fn respond(&mut self, method: &str, answer: Result<Value, Value>) -> Value {
+    pub(crate) async fn respond(&mut self, method: &str, answer: Result<Value, Value>) -> Value {
         let message = self.take(|message| message["method"] == method && message.get("id").is_some()).await;
         let (key, value) = answer.map_or_else(|error| ("error", error), |result| ("result", result));
         self.send(&json!({"jsonrpc": "2.0", "id": message["id"], key: value})).await;
@@ -191,7 +194,7 @@ impl TestServer {
     }
 
     /// All events up to the end of a run, in order; other messages stay.
-    pub async fn events(&mut self, run_id: &str) -> Vec<Value> {
+    pub(crate) async fn events(&mut self, run_id: &str) -> Vec<Value> {
         let mut events = Vec::new();
         loop {
             let event = self
@@ -207,12 +210,12 @@ impl TestServer {
     }
 
     /// The end of a run; what it said before is thrown away.
-    pub async fn finished(&mut self, run_id: &str) -> Value {
+    pub(crate) async fn finished(&mut self, run_id: &str) -> Value {
         self.events(run_id).await.pop().unwrap()
     }
 
     /// The first message that fits; those before it stay in the inbox.
-    pub async fn take(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn take(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
         let mut seen = 0;
         loop {
             if let Some(at) = self.inbox.iter().skip(seen).position(&fits) {
@@ -242,35 +245,35 @@ impl TestServer {
     }
 
     /// Methods of the messages in the inbox, in the order in which they came.
-    pub fn unread(&self) -> Vec<String> {
+    pub(crate) fn unread(&self) -> Vec<String> {
         self.inbox.iter().map(|message| message["method"].as_str().unwrap_or("answer").to_owned()).collect()
     }
 
     /// Forgets what was not read.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.inbox.clear();
     }
 
     /// Closes the server's standard input.
-    pub fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         self.output = None;
     }
 
     /// Waits until the server has ended by itself.
-    pub async fn ended(&mut self) -> Ended {
+    pub(crate) async fn ended(&mut self) -> Ended {
         let task = self.task.take().unwrap();
         tokio::time::timeout(PATIENCE, task).await.expect("the server does not end").unwrap()
     }
 
     /// Reads what is left after the end.
-    pub async fn drain(&mut self) {
+    pub(crate) async fn drain(&mut self) {
         while let Some(message) = self.read().await {
             self.inbox.push_back(message);
         }
     }
 
     /// Ends politely; no message may be unread and no container left.
-    pub async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         assert_eq!(self.request("shutdown", Value::Null).await, Ok(Value::Null));
         self.notify("exit", Value::Null).await;
         assert!(self.ended().await.politely);
@@ -286,16 +289,16 @@ impl Drop for TestServer {
     }
 }
 
-pub fn position([line, character]: [u32; 2]) -> Value {
+pub(crate) fn position([line, character]: [u32; 2]) -> Value {
     json!({"line": line, "character": character})
 }
 
-pub fn range(start: [u32; 2], end: [u32; 2]) -> Value {
+pub(crate) fn range(start: [u32; 2], end: [u32; 2]) -> Value {
     json!({"start": position(start), "end": position(end)})
 }
 
 /// Text of a stream, put together from events.
-pub fn text(events: &[Value], stream: &str) -> String {
+pub(crate) fn text(events: &[Value], stream: &str) -> String {
     let outputs = events.iter().filter(|event| event["event"] == "output" && event["stream"] == stream);
     outputs.map(|event| event["text"].as_str().unwrap()).collect()
 }

@@ -2,6 +2,8 @@
 //!
 //! A program here is a script of [`runpen::engine::fake`]: `out 42` prints a line, `hang` never ends.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod commands;
 mod diagnostics;
 mod documents;

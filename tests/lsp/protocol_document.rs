@@ -23,7 +23,9 @@ fn wire_names() -> BTreeSet<String> {
     let mut names: BTreeSet<String> = runpen::protocol::command::ALL.iter().map(|&name| name.to_owned()).collect();
     let mut renamed = "";
     let mut inside = "";
+    let mut skipped = false;
     for line in source.lines() {
+        skipped |= line.trim() == "#[serde(skip)]";
         if let Some(rest) = line.strip_prefix("#[serde(") {
             renamed = if rest.contains("snake_case") { "snake" } else { "camel" };
         } else if line.starts_with("pub struct") || line.starts_with("pub enum") {
@@ -34,6 +36,7 @@ fn wire_names() -> BTreeSet<String> {
         let line = line.strip_prefix("    ").filter(|line| !line.starts_with([' ', '#', '/'])).unwrap_or_default();
         if inside == "struct"
             && let Some((name, _)) = line.strip_prefix("pub ").and_then(|line| line.split_once(':'))
+            && !std::mem::take(&mut skipped)
         {
             names.insert(camel(name));
         }

@@ -1,20 +1,21 @@
 //! What the editor says of settings reaches those who resolve them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use runpen::lsp::EditorSettings;
 use serde_json::{Value, json};
 
-use crate::harness::{TestServer, TestSettings, URI};
+use crate::harness::{TestServer, URI};
 
 #[tokio::test]
 async fn options_are_the_users_and_configuration_is_the_workspaces() {
-    let settings = TestSettings::default();
-    let seen = Arc::clone(&settings.seen);
+    let seen = Arc::<Mutex<Vec<EditorSettings>>>::default();
+    let seen_by_server = Arc::clone(&seen);
     let mut server = TestServer::builder()
         .capabilities(json!({"workspace": {"configuration": true}}))
         .options(json!({"timeout": "5s", "presentation": {"hover": false}}))
-        .settings(|own| *own = settings)
+        .settings(|own| own.seen = seen_by_server)
         .start()
         .await;
     let params = server.respond("workspace/configuration", Ok(json!([{"memory": "64M"}]))).await;
@@ -44,11 +45,11 @@ async fn finish_silently(mut server: TestServer) {
 
 #[tokio::test]
 async fn a_client_may_vouch_for_its_configuration() {
-    let settings = TestSettings::default();
-    let seen = Arc::clone(&settings.seen);
+    let seen = Arc::<Mutex<Vec<EditorSettings>>>::default();
+    let seen_by_server = Arc::clone(&seen);
     let mut server = TestServer::builder()
         .options(json!({"runpen": {"env": {"A": "1", "B": "1"}}, "trustConfiguration": true}))
-        .settings(|own| *own = settings)
+        .settings(|own| own.seen = seen_by_server)
         .start()
         .await;
     let pushed = json!({"settings": {"runpen": {"env": {"B": "2"}, "timeout": "1s"}, "other": 1}});
@@ -62,9 +63,9 @@ async fn a_client_may_vouch_for_its_configuration() {
 
 #[tokio::test]
 async fn folders_come_and_go() {
-    let settings = TestSettings::default();
-    let seen = Arc::clone(&settings.seen);
-    let mut server = TestServer::builder().settings(|own| *own = settings).start_silent();
+    let seen = Arc::<Mutex<Vec<EditorSettings>>>::default();
+    let seen_by_server = Arc::clone(&seen);
+    let mut server = TestServer::builder().settings(|own| own.seen = seen_by_server).start_silent();
     let folders = json!([{"uri": "file:///one", "name": "one"}, {"uri": "file:///two", "name": "two"}]);
     server.request("initialize", json!({"capabilities": {}, "workspaceFolders": folders})).await.unwrap();
     let event =

@@ -5,6 +5,7 @@
 //! loosen its own sandbox: it counts as a workspace's and may only tighten, unless `initializationOptions` has
 //! `"trustConfiguration": true`, with which a client vouches that it answers with the user's own settings.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -79,8 +80,8 @@ impl Default for Features {
 pub(crate) struct Editor {
     settings: EditorSettings,
     trusted: bool,
-    /// What was said last, so that it is not said at each run.
-    warned: Vec<String>,
+    /// What was said, so that it is not said at each run.
+    said: HashSet<String>,
 }
 
 /// Takes what `initialize` brings.
@@ -128,7 +129,10 @@ pub(crate) fn changed(session: &Shared, params: DidChangeConfigurationParams) {
 }
 
 fn take(session: &Shared, section: Value) {
-    session.editor().settings.workspace = section;
+    let mut editor = session.editor();
+    editor.settings.workspace = section;
+    editor.said.clear();
+    drop(editor);
     let _ = load(session, None);
 }
 
@@ -156,11 +160,10 @@ pub(crate) fn load(session: &Shared, document: Option<&Path>) -> Result<Arc<Sett
         Err(error) => (vec![error.clone()], MessageType::ERROR),
     };
     let mut editor = session.editor();
-    if editor.warned != words {
-        for word in &words {
-            session.log(typ, word.clone());
+    for word in words {
+        if editor.said.insert(word.clone()) {
+            session.log(typ, word);
         }
-        editor.warned = words;
     }
     loaded.map(|loaded| loaded.settings)
 }

@@ -15,6 +15,7 @@ pub(crate) async fn status(session: &Shared) -> Status {
     let mut status = Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         runs: session.backend.manager.runs(),
+        pool: session.backend.manager.pool(),
         ..Status::default()
     };
     let settings = match super::settings::load(session, None) {

@@ -15,6 +15,16 @@ pub(crate) fn opened(session: &Shared, params: DidOpenTextDocumentParams) {
         board.results.opened(&key, &document.text);
     }
     session.publish(&key);
+    expect(session, &key);
+}
+
+/// A document that is looked at will be run: containers for its language may get ready. Nobody waits for them.
+fn expect(session: &Shared, key: &Key) {
+    let Some(Ok(source)) = session.board().documents.source_of(key) else { return };
+    let Ok(settings) = super::settings::load(session, source.path.as_deref()) else { return };
+    if let Some(language) = super::command::language_of(&settings, &source) {
+        session.backend.manager.expect(language, &settings);
+    }
 }
 
 pub(crate) fn changed(session: &Shared, params: &DidChangeTextDocumentParams) {
