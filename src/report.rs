@@ -2,16 +2,51 @@
 //!
 //! One file a family of tools. A parser gets the program as it was sent and what a stage printed, and answers with byte
 //! ranges of that program; [`crate::snippet::Snippet::map`] brings them to the document. Output is written by untrusted
-//! code: a parser never panics, bounds what it returns, and points only into the program.
+//! code: a parser never panics, takes time linear in what it is given, bounds what it returns, and points only into the
+//! program.
+//!
+//! # Where a message stands
+//!
+//! At the innermost frame that lies in the program. The program's other frames, causes and notes become
+//! [`Message::related`], innermost first; the runtime's own frames are dropped. Where a tool gives both ends of a place,
+//! those; where it gives only a start, the word there; where it gives only a line, the line without the white space around
+//! it.
+//!
+//! What a compiler says is always reported. What a program prints while it runs is believed only when the program failed,
+//! since a traceback that was caught and printed is no error of the run.
+
+mod gcc;
+mod gcc_json;
+mod go;
+mod java;
+mod jvm;
+mod native;
+mod node;
+mod python;
+mod python_marks;
+mod render;
+mod shell;
+mod source;
+mod token;
 
 use std::ops::Range;
 
 use crate::language::ReportFormat;
 use crate::protocol::{PhaseName, Severity, Tag};
 use crate::text::Text;
+pub use render::render;
 
 /// The most messages one stage may give.
 pub const MESSAGE_LIMIT: usize = 100;
+
+/// The most further places of one message.
+const RELATED_LIMIT: usize = 16;
+
+/// The most bytes of a message's text.
+const TEXT_LIMIT: usize = 4096;
+
+/// The most bytes of a further place's text, and of a code.
+const LABEL_LIMIT: usize = 512;
 
 /// What a parser reads.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +63,13 @@ pub struct Input<'a> {
     pub exit_code: Option<i32>,
     /// Signal that ended it.
     pub signal: Option<i32>,
+}
+
+impl Input<'_> {
+    /// Whether the stage ended badly.
+    fn failed(&self) -> bool {
+        self.exit_code != Some(0) || self.signal.is_some()
+    }
 }
 
 /// An error or a warning at a place of the program.
@@ -49,30 +91,113 @@ pub struct Message {
     pub tags: Vec<Tag>,
 }
 
+impl Message {
+    fn error(source: &str, span: Option<Range<usize>>, text: impl Into<String>) -> Self {
+        Self {
+            span,
+            severity: Severity::Error,
+            code: None,
+            source: source.to_owned(),
+            text: text.into(),
+            related: Vec::new(),
+            tags: Vec::new(),
+        }
+    }
+
+    /// Adds a place unless there are enough, or it was the last one added: recursion goes through one place over and over.
+    fn relate(&mut self, span: Option<Range<usize>>, text: impl Into<String>) {
+        let Some(span) = span.filter(|_| self.related.len() < RELATED_LIMIT) else {
+            return;
+        };
+        let text = text.into();
+        if self.related.last().is_none_or(|last| last.0 != span || last.1 != text) {
+            self.related.push((span, text));
+        }
+    }
+}
+
 /// Reads what a stage printed.
 #[must_use]
 pub fn parse(format: ReportFormat, input: &Input<'_>) -> Vec<Message> {
-    let _ = input;
-    match format {
-        ReportFormat::None
-        | ReportFormat::Python
-        | ReportFormat::Node
-        | ReportFormat::Java
-        | ReportFormat::Gcc
-        | ReportFormat::Go
-        | ReportFormat::Shell => Vec::new(),
+    let found = match (format, input.phase) {
+        (_, PhaseName::Pull) | (ReportFormat::None, _) => Vec::new(),
+        (ReportFormat::Python, _) => python::parse(input),
+        (ReportFormat::Node, _) => node::parse(input),
+        (ReportFormat::Java, PhaseName::Compile) => java::parse(input),
+        (ReportFormat::Java, PhaseName::Run) => jvm::parse(input),
+        (ReportFormat::Gcc, PhaseName::Compile) => gcc::parse(input),
+        (ReportFormat::Gcc, PhaseName::Run) => native::parse(input),
+        (ReportFormat::Go, PhaseName::Compile) => go::parse_build(input),
+        (ReportFormat::Go, PhaseName::Run) => go::parse_panic(input),
+        (ReportFormat::Shell, _) => shell::parse(input),
+    };
+    let mut messages: Vec<Message> = Vec::with_capacity(found.len().min(MESSAGE_LIMIT));
+    for mut message in found {
+        bound(&mut message, input.program.as_str());
+        // A tool says a thing twice when it meets it twice: a macro, a template.
+        if !messages.contains(&message) {
+            messages.push(message);
+        }
+        if messages.len() == MESSAGE_LIMIT {
+            break;
+        }
     }
+    if messages.is_empty() && input.phase == PhaseName::Compile && input.failed() {
+        messages.extend(last_words(format, input));
+    }
+    messages
 }
 
 /// Whether what the stage prints on standard error is for machines, so that [`render`] must say it to people.
 #[must_use]
 pub fn for_machines(format: ReportFormat, phase: PhaseName) -> bool {
-    format == ReportFormat::Gcc && phase == PhaseName::Compile
+    format == ReportFormat::Java && phase == PhaseName::Compile
 }
 
-/// What a compiler said for machines, for people: its plain lines as they are, then each message.
-#[must_use]
-pub fn render(stderr: &str, messages: &[Message], snippet: &crate::snippet::Snippet) -> String {
-    let _ = (messages, snippet);
-    stderr.to_owned()
+/// What a compiler said that no parser understood: better shown at no place than nowhere.
+fn last_words(format: ReportFormat, input: &Input<'_>) -> Option<Message> {
+    let source = match format {
+        ReportFormat::Java => "javac",
+        ReportFormat::Gcc => "g++",
+        ReportFormat::Go => "go",
+        ReportFormat::None | ReportFormat::Python | ReportFormat::Node | ReportFormat::Shell => return None,
+    };
+    let lines: Vec<&str> = input.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    let text = lines[lines.len().saturating_sub(5)..].join("\n");
+    let mut message = (!text.is_empty()).then(|| Message::error(source, None, text))?;
+    bound(&mut message, input.program.as_str());
+    Some(message)
+}
+
+/// Keeps what the header of this module promises, whatever a parser made of its input.
+fn bound(message: &mut Message, program: &str) {
+    message.text = clip(&message.text, TEXT_LIMIT);
+    message.code = message.code.take().map(|code| clip(&code, LABEL_LIMIT)).filter(|code| !code.is_empty());
+    message.span = message.span.take().map(|span| inside(&span, program));
+    message.related.truncate(RELATED_LIMIT);
+    for (span, text) in &mut message.related {
+        *span = inside(span, program);
+        *text = clip(text, LABEL_LIMIT);
+    }
+}
+
+fn inside(span: &Range<usize>, program: &str) -> Range<usize> {
+    let start = source::floor(program, span.start);
+    let mut end = span.end.clamp(start, program.len());
+    while !program.is_char_boundary(end) {
+        end += 1;
+    }
+    start..end
+}
+
+/// At most `limit` bytes of a text, without the white space at its end and without what moves a terminal's cursor.
+fn clip(text: &str, limit: usize) -> String {
+    let text = text.trim_end();
+    let clipped = &text[..source::floor(text, limit)];
+    let printable = |character: &char| !character.is_control() || matches!(character, '\n' | '\t');
+    let mut clean: String = clipped.chars().filter(printable).collect();
+    if clipped.len() < text.len() {
+        clean.push('…');
+    }
+    clean
 }

@@ -18,7 +18,8 @@ VARIANTS = {
     "python": [("3.13", "runpen-test/python:3.13", {}, [])],
     "node": [("20", "runpen-test/node:20", {}, [])],
     "java": [("21", "runpen-test/java:21", {}, [])],
-    "cpp": [("14", "runpen-test/gcc:14", {}, [])],
+    "cpp": [("14", "runpen-test/gcc:14", {}, []),
+            ("14-json", "runpen-test/gcc:14", {"-fdiagnostics-column-unit=byte": "-fdiagnostics-format=json"}, [])],
     "go": [("1.24", "runpen-test/golang:1.24", {}, [])],
     "shell": [("bash", "runpen-test/shell:13", {"sh": "bash"}, []), ("dash", "runpen-test/shell:13", {"sh": "dash"}, []),
               ("busybox", "runpen-test/alpine:3.23", {}, [])],
@@ -81,7 +82,7 @@ def capture(language, case, variant, image, replaced, extra):
             target = here / language / f"{case}.{variant}.{phase}.err"
             target.write_bytes(json.dumps(head, ensure_ascii=False).encode() + b"\n" + rest)
             print(target.relative_to(here), status)
-            if phase == "compile" and status:
+            if phase == "compile" and (status or variant.endswith("json")):
                 break
 
 
