@@ -55,6 +55,8 @@ struct Reader {
     required: Vec<(Range<usize>, String)>,
     /// Place of the `#include` that leads to the next message.
     included: Option<Range<usize>>,
+    /// The last place, and the range that its marks gave it: GCC does not print a line twice running.
+    last: Option<((usize, usize), Range<usize>)>,
 }
 
 fn read(lines: &[&str], source: &Source<'_>) -> Vec<Message> {
@@ -75,9 +77,25 @@ fn read(lines: &[&str], source: &Source<'_>) -> Vec<Message> {
 }
 
 impl Reader {
+    fn span(&mut self, place: (usize, usize), rows: &[&str], source: &Source<'_>) -> Option<Range<usize>> {
+        let marked = marks(rows, place.0);
+        if let Some((_, known)) = self.last.as_ref().filter(|(last, _)| marked.is_none() && *last == place) {
+            return Some(known.clone());
+        }
+        let span = span(source, place.0, place.1, marked.unwrap_or_default())?;
+        self.last = Some((place, span.clone()));
+        Some(span)
+    }
+
     fn entry(&mut self, entry: &Entry<'_>, lines: &[&str], source: &Source<'_>) {
         let rows = &lines[entry.next.min(lines.len())..];
-        let span = entry.place.and_then(|(line, column)| span(source, line, column, rows));
+        // What would be dropped for its number is not looked for either.
+        let wanted = match entry.kind {
+            Kind::Required => self.required.len() < super::MESSAGE_LIMIT,
+            Kind::Note => self.messages.last().is_some_and(|last| last.related.len() < super::RELATED_LIMIT),
+            Kind::Error | Kind::Warning => true,
+        };
+        let span = entry.place.filter(|_| wanted).and_then(|place| self.span(place, rows, source));
         match entry.kind {
             Kind::Required => self.required.extend(span.map(|span| (span, entry.text.trim().to_owned()))),
             Kind::Note => {
@@ -179,7 +197,8 @@ fn kind(rest: &str) -> Option<(Kind, &str)> {
 
 /// `In file included from main.cpp:1:` and the lines that continue it.
 fn included(line: &str, source: &Source<'_>) -> Option<Range<usize>> {
-    let path = line.trim_start().strip_prefix("In file included ").unwrap_or(line).trim_start().strip_prefix("from ")?;
+    let path =
+        line.trim_start().strip_prefix("In file included ").unwrap_or(line).trim_start().strip_prefix("from ")?;
     let (line, _) = number(source.after(path)?.strip_prefix(':')?)?;
     source.trimmed(line)
 }
@@ -202,14 +221,13 @@ fn linked(line: &str, source: &Source<'_>) -> Option<Message> {
     Some(message)
 }
 
-/// The place at a one-based byte column, as far as the marks among the `rows` below reach.
-fn span(source: &Source<'_>, line: usize, column: usize, rows: &[&str]) -> Option<Range<usize>> {
+/// The place at a one-based byte column, and as many cells to its left and right as are marked.
+fn span(source: &Source<'_>, line: usize, column: usize, (left, right): (usize, usize)) -> Option<Range<usize>> {
     let Some(column) = column.checked_sub(1) else {
         return source.trimmed(line);
     };
     let here = source.offset(line, column, Encoding::Utf8)?;
     let whole = source.line(line)?;
-    let (left, right) = marks(rows, line).unwrap_or((0, 0));
     if left + right == 0 {
         return source.token(here);
     }
@@ -228,7 +246,8 @@ fn marks(rows: &[&str], line: usize) -> Option<(usize, usize)> {
         let margin = margin.trim();
         (margin.is_empty() || margin.bytes().all(|digit| digit.is_ascii_digit())).then_some((margin, text))
     });
-    let (_, marks) = rows.skip_while(|(margin, _)| margin.parse() != Ok(line)).nth(1).filter(|(margin, _)| margin.is_empty())?;
+    let (_, marks) =
+        rows.skip_while(|(margin, _)| margin.parse() != Ok(line)).nth(1).filter(|(margin, _)| margin.is_empty())?;
     let at = marks.find('^')?;
     let left = marks[..at].bytes().rev().take_while(|&mark| mark == b'~').count();
     let right = marks[at + 1..].bytes().take_while(|&mark| mark == b'~').count();
@@ -237,7 +256,7 @@ fn marks(rows: &[&str], line: usize) -> Option<(usize, usize)> {
 
 /// Cells that a text takes from the start of its line.
 fn cells(text: &str) -> usize {
-    text.chars().fold(0, |at, character| after(at, character))
+    text.chars().fold(0, after)
 }
 
 fn after(at: usize, character: char) -> usize {

@@ -57,18 +57,15 @@ pub(super) fn parse(output: &str, source: &Source<'_>) -> (Vec<Message>, String)
         let Some(at) = array(rest) else { break };
         text.push_str(&rest[..at]);
         let mut values = serde_json::Deserializer::from_str(&rest[at..]).into_iter::<Vec<Diagnostic>>();
-        match values.next() {
-            Some(Ok(diagnostics)) => {
-                for diagnostic in diagnostics {
-                    add(diagnostic, source, &mut messages);
-                }
-                rest = &rest[at + values.byte_offset()..];
+        if let Some(Ok(diagnostics)) = values.next() {
+            for diagnostic in diagnostics {
+                add(diagnostic, source, &mut messages);
             }
-            _ => {
-                let line = rest[at..].find('\n').map_or(rest.len(), |end| at + end);
-                text.push_str(&rest[at..line]);
-                rest = &rest[line..];
-            }
+            rest = &rest[at + values.byte_offset()..];
+        } else {
+            let line = rest[at..].find('\n').map_or(rest.len(), |end| at + end);
+            text.push_str(&rest[at..line]);
+            rest = &rest[line..];
         }
     }
     text.push_str(rest);
@@ -114,14 +111,14 @@ fn add(diagnostic: Diagnostic, source: &Source<'_>, messages: &mut Vec<Message>)
 fn span(location: &Location, source: &Source<'_>) -> Option<Range<usize>> {
     let caret = location.caret.as_ref().filter(|caret| source.is(&caret.file))?;
     let start = offset(location.start.as_ref().unwrap_or(caret), source)?;
-    match &location.finish {
-        Some(finish) if source.is(&finish.file) => {
-            let end = offset(finish, source)?;
-            let length = source.text[end..].chars().next().map_or(0, char::len_utf8);
-            Some(start..(end + length).max(start))
-        }
-        _ => source.token(start),
-    }
+    let finish = location.finish.as_ref().filter(|finish| source.is(&finish.file));
+    // One point alone is only a start: the word there.
+    let Some(last) = finish.or(location.start.as_ref().map(|_| caret)) else {
+        return source.token(start);
+    };
+    let end = offset(last, source)?;
+    let length = source.text[end..].chars().next().map_or(0, char::len_utf8);
+    Some(start..(end + length).max(start))
 }
 
 fn offset(point: &Point, source: &Source<'_>) -> Option<usize> {

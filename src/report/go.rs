@@ -21,6 +21,9 @@ pub(super) fn parse_build(input: &Input<'_>) -> Vec<Message> {
         if let Some(inner) = line.strip_prefix('\t') {
             let Some(last) = messages.last_mut().filter(|_| more < TEXT_LINES) else { continue };
             more += 1;
+            if last.related.len() == super::RELATED_LIMIT {
+                continue;
+            }
             if let Some((line, column, text)) = located(inner, &source) {
                 last.relate(source.token_at(line, column.saturating_sub(1), Encoding::Utf8), text);
             } else {
@@ -38,7 +41,9 @@ pub(super) fn parse_build(input: &Input<'_>) -> Vec<Message> {
             }
             more = 0;
             let mut message = Message::error(TOOL, span(&source, line, column, text), text);
-            if text.starts_with("declared and not used") || text.contains("imported and not used") {
+            if text.starts_with("declared and not used")
+                || text.contains(" imported ") && text.ends_with("and not used")
+            {
                 message.tags.push(Tag::Unnecessary);
             }
             messages.push(message);
@@ -108,7 +113,8 @@ fn is_goroutine(line: &str) -> bool {
 }
 
 fn message(head: &[&str], stacks: &[&str], source: &Source<'_>) -> Message {
-    let text: Vec<&str> = head.iter().take(TEXT_LINES).map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
+    let text: Vec<&str> =
+        head.iter().take(TEXT_LINES).map(|line| line.trim()).take_while(|line| !line.is_empty()).collect();
     let mut message = Message::error(TOOL, None, text.join("\n"));
     let fatal = head.first().is_some_and(|line| line.starts_with("fatal error: "));
     message.code = Some(if fatal { "fatal error" } else { "panic" }.to_owned());
@@ -123,7 +129,9 @@ fn message(head: &[&str], stacks: &[&str], source: &Source<'_>) -> Message {
             goroutine = line.trim_end_matches(':');
             placed = false;
         } else if let Some(place) = line.strip_prefix('\t') {
-            let Some((number, _)) = source.after(place).and_then(|rest| number(rest.strip_prefix(':')?)) else { continue };
+            let Some((number, _)) = source.after(place).and_then(|rest| number(rest.strip_prefix(':')?)) else {
+                continue;
+            };
             let span = source.trimmed(number);
             if message.span.is_none() {
                 message.span = span;

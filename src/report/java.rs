@@ -92,7 +92,7 @@ fn message(text: &str) -> Option<Message> {
     // `[unchecked] text`
     if let Some((code, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
         message.code = Some(code.to_owned());
-        message.text = rest.to_owned();
+        rest.clone_into(&mut message.text);
         if matches!(code, "deprecation" | "removal") {
             message.tags.push(Tag::Deprecated);
         }
@@ -107,7 +107,8 @@ fn span(source: &Source<'_>, preferred: usize, start: usize, end: usize) -> Opti
     let (start, end) = (source.offset_of_units(start), source.offset_of_units(end));
     let first = source.line_of(start);
     let word = source.token(preferred)?;
-    let keyword = matches!(&source.text[word.clone()], "class" | "interface" | "enum" | "record" | "new" | "." | "@" | "::");
+    let keyword =
+        matches!(&source.text[word.clone()], "class" | "interface" | "enum" | "record" | "new" | "." | "@" | "::");
     // The keyword of a declaration stands for its name.
     if keyword && start != preferred && &source.text[word.clone()] != "." && &source.text[word.clone()] != "::" {
         return next_word(source, &word).or(Some(word));

@@ -81,7 +81,9 @@ fn parts<'a>(lines: &[&'a str], source: &Source<'_>) -> Vec<Part<'a>> {
     let mut parts: Vec<Part<'a>> = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let inner = line.trim_start_matches('\t');
-        let how = ["Caused by", "Suppressed"].into_iter().find(|how| inner.strip_prefix(how).is_some_and(|rest| rest.starts_with(": ")));
+        let how = ["Caused by", "Suppressed"]
+            .into_iter()
+            .find(|how| inner.strip_prefix(how).is_some_and(|rest| rest.starts_with(": ")));
         if at == 0 {
             // A thread's name may hold quotes; the class after it does not.
             let text = line.rfind("\" ").map_or(*line, |quote| &line[quote + 2..]);
@@ -112,8 +114,9 @@ fn place<'a>(frame: &'a str, source: &Source<'_>) -> Option<(&'a str, usize)> {
 
 /// `java.lang.IllegalStateException` of `java.lang.IllegalStateException: text`.
 fn class(text: &str) -> Option<String> {
-    let line = text.lines().next()?;
-    let name = line.split_once(": ").map_or(line, |(name, _)| name).trim_end_matches(':');
+    // A name ends soon; the rest of a long line is not gone over to find that out.
+    let end = text.find(|character: char| character.is_whitespace()).unwrap_or(text.len());
+    let name = text[..end].trim_end_matches(':');
     let named = name.starts_with(char::is_alphabetic)
         && name.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '.' | '$'));
     named.then(|| name.to_owned())
@@ -128,7 +131,8 @@ fn launcher(lines: &[&str], source: &Source<'_>) -> Option<Message> {
     // What has no `main` is a class of the program: its name is a place.
     if let Some(class) = text.split_once("not found in class ").and_then(|(_, rest)| rest.split([',', ' ']).next()) {
         let lines = source.text.lines().take(10_000).enumerate();
-        let declared = lines.filter(|(_, line)| line.contains("class ")).find_map(|(at, _)| source.word_on(at + 1, class));
+        let declared =
+            lines.filter(|(_, line)| line.contains("class ")).find_map(|(at, _)| source.word_on(at + 1, class));
         message.span = declared;
     }
     Some(message)

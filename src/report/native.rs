@@ -1,7 +1,5 @@
 //! What a C++ program says when it dies: sanitizers, assertions, exceptions nobody caught, signals.
 
-use std::ops::Range;
-
 use super::source::{LineEnds, Source, number, number_at_end};
 use super::{Input, Message};
 use crate::protocol::Severity;
@@ -9,6 +7,9 @@ use crate::text::Encoding;
 
 /// Tool of what the C++ runtime says.
 const TOOL: &str = "c++";
+
+/// The most frames of the program that are looked at.
+const FRAME_LIMIT: usize = 64;
 
 pub(super) fn parse(input: &Input<'_>) -> Vec<Message> {
     let source = Source::new(input, LineEnds::Feed);
@@ -49,7 +50,8 @@ fn address_sanitizer(lines: &[&str], source: &Source<'_>) -> Option<Message> {
         let (tool, text) = rest.split_once(": ")?;
         tool.ends_with("Sanitizer").then_some((at, tool, text))
     })?;
-    let mut message = Message::error(&tool.replace("AddressSanitizer", "asan").replace("LeakSanitizer", "lsan"), None, "");
+    let mut message =
+        Message::error(&tool.replace("AddressSanitizer", "asan").replace("LeakSanitizer", "lsan"), None, "");
     let kind = text.split(' ').next().unwrap_or(text);
     message.code = kind.contains('-').then(|| kind.to_owned());
     let text = text.split(" on address ").next().unwrap_or(text);
@@ -57,6 +59,7 @@ fn address_sanitizer(lines: &[&str], source: &Source<'_>) -> Option<Message> {
     let mut heading = "";
     // Stacks follow each other, each under a heading: where it happened, where the memory came from.
     let (mut stack, mut anchored, mut placed) = (0, 0, false);
+    let (mut previous, mut looked_at) = (None, 0);
     for line in lines[at + 1..].iter().take_while(|line| !line.starts_with("SUMMARY: ")) {
         let Some(frame) = line.trim_start().strip_prefix('#') else {
             if !line.trim().is_empty() {
@@ -66,7 +69,20 @@ fn address_sanitizer(lines: &[&str], source: &Source<'_>) -> Option<Message> {
             }
             continue;
         };
-        let Some((function, span)) = frame_place(frame, source) else { continue };
+        let Some((function, line, column)) = frame_place(frame, source) else { continue };
+        // Recursion: one place, said once.
+        if previous.replace((stack, line, column)) == Some((stack, line, column)) {
+            continue;
+        }
+        looked_at += 1;
+        if looked_at > FRAME_LIMIT {
+            break;
+        }
+        let span = match column {
+            Some(column) => source.token_at(line, column.saturating_sub(1), Encoding::Utf8),
+            None => source.trimmed(line),
+        };
+        let Some(span) = span else { continue };
         if message.span.is_none() {
             message.span = Some(span);
             anchored = stack;
@@ -83,17 +99,14 @@ fn address_sanitizer(lines: &[&str], source: &Source<'_>) -> Option<Message> {
     Some(message)
 }
 
-/// `0 0x55c1d761c1f0 in g(int*) /runpen/main.cpp:3:5`: the function, and the place if it is in the program.
-fn frame_place<'t>(frame: &'t str, source: &Source<'_>) -> Option<(&'t str, Range<usize>)> {
+/// `0 0x55c1d761c1f0 in g(int*) /runpen/main.cpp:3:5`: function, line and column, if it is in the program.
+fn frame_place<'t>(frame: &'t str, source: &Source<'_>) -> Option<(&'t str, usize, Option<usize>)> {
     let (_, rest) = frame.split_once(" in ")?;
     // A function's name holds spaces, and so may the path.
     let (at, after) = rest.match_indices(' ').find_map(|(at, _)| Some((at, source.after(&rest[at + 1..])?)))?;
     let (line, after) = number(after.strip_prefix(':')?)?;
-    let span = match after.strip_prefix(':').and_then(number) {
-        Some((column, _)) => source.token_at(line, column.saturating_sub(1), Encoding::Utf8),
-        None => source.trimmed(line),
-    };
-    Some((&rest[..at], span?))
+    let column = after.strip_prefix(':').and_then(number).map(|(column, _)| column);
+    Some((&rest[..at], line, column))
 }
 
 /// `terminate called after throwing an instance of 'std::runtime_error'`, then `  what():  text`.
@@ -111,7 +124,8 @@ fn terminated(line: &str, next: Option<&str>) -> Option<Message> {
     Some(message)
 }
 
-/// `main: main.cpp:3: int main(): Assertion `x' failed.`, or musl's `Assertion failed: x (main.cpp: main: 3)`.
+/// glibc's `main: main.cpp:3: int main(): Assertion 'x' failed.` with other quotes, musl's
+/// `Assertion failed: x (main.cpp: main: 3)`.
 fn asserted(line: &str, source: &Source<'_>) -> Option<Message> {
     let (place, expression) = if let Some((before, rest)) = line.split_once(": Assertion `") {
         let expression = rest.strip_suffix("' failed.")?;
@@ -134,7 +148,8 @@ fn asserted(line: &str, source: &Source<'_>) -> Option<Message> {
 
 /// What glibc says before it aborts.
 fn aborted(line: &str) -> Option<Message> {
-    const SAID: &[&str] = &["free(): ", "malloc(): ", "realloc(): ", "munmap_chunk(): ", "double free or corruption", "corrupted "];
+    const SAID: &[&str] =
+        &["free(): ", "malloc(): ", "realloc(): ", "munmap_chunk(): ", "double free or corruption", "corrupted "];
     let smashed = line.strip_prefix("*** ").map(|line| line.trim_end_matches(": terminated").trim_end_matches(" ***"));
     let said = smashed.or_else(|| SAID.iter().any(|start| line.starts_with(start)).then_some(line))?;
     Some(Message::error(TOOL, None, said))
@@ -146,7 +161,9 @@ fn signal(number: i32) -> Option<Message> {
         4 => ("SIGILL", "illegal instruction: often a function that ends without its return"),
         7 => ("SIGBUS", "bus error: memory was used that is not there"),
         8 => ("SIGFPE", "arithmetic error: most often a division of an integer by zero"),
-        11 => ("SIGSEGV", "segmentation fault: memory was used that is not the program's; -fsanitize=address says where"),
+        11 => {
+            ("SIGSEGV", "segmentation fault: memory was used that is not the program's; -fsanitize=address says where")
+        }
         _ => return None,
     };
     let mut message = Message::error(TOOL, None, text);

@@ -60,7 +60,8 @@ fn header(lines: &[&str], at: usize, source: &Source<'_>) -> Option<Header> {
         return Some(Header { span, next: at + 3 });
     }
     // An unexpected end of input has no carets: it is past the last line.
-    let blank = carets.trim().is_empty() && lines.get(at + 1..at + 6)?.iter().any(|line| line.starts_with("SyntaxError"));
+    let blank =
+        carets.trim().is_empty() && lines.get(at + 1..at + 6)?.iter().any(|line| line.starts_with("SyntaxError"));
     (own && blank).then(|| Header { span: source.trimmed(line), next: at + 2 })
 }
 
@@ -152,7 +153,8 @@ fn class(text: &str) -> Option<String> {
     let known = name.chars().all(|character| token::is_word(character) || character == '.')
         && name.starts_with(|first: char| first.is_alphabetic() || matches!(first, '_' | '$'));
     let rest = line.get(name.len()..).unwrap_or_default();
-    let shaped = rest.starts_with(": ") || rest == ":" || rest.starts_with(" [") || rest.is_empty() && name.ends_with("Error");
+    let shaped =
+        rest.starts_with(": ") || rest == ":" || rest.starts_with(" [") || rest.is_empty() && name.ends_with("Error");
     (known && shaped).then(|| name.to_owned())
 }
 
@@ -185,6 +187,9 @@ fn place(frame: &Frame<'_>, source: &Source<'_>) -> Option<Range<usize>> {
 fn causes(lines: &[&str], message: &mut Message, source: &Source<'_>) {
     let mut named: Option<String> = None;
     for (at, line) in lines.iter().enumerate() {
+        if message.related.len() == super::RELATED_LIMIT {
+            break;
+        }
         let inner = line.trim_start();
         if let Some(cause) = inner.strip_prefix("[cause]: ") {
             named = Some(format!("caused by {}", cause.trim_end_matches(" {")));

@@ -82,11 +82,16 @@ fn uncaught_messages(blocks: &[Block<'_>], source: &Source<'_>) -> Vec<Message> 
     }
     for cause in causes {
         let how = if cause.link == Some(Link::Cause) { "caused by" } else { "while handling" };
-        main.relate(place(cause, source), format!("{how} {}", cause.text.first().unwrap_or(&"")));
+        main.relate(place(cause, source), format!("{how} {}", bare(cause.text.first().unwrap_or(&""))));
     }
     let members = blocks[last + 1..].iter().filter(|block| block.depth > 1 && block.link.is_none());
-    let members: Vec<Message> =
-        members.take(super::MESSAGE_LIMIT).map(|member| message(member, source)).filter(|one| one.span.is_some()).collect();
+    let members = members.take(super::MESSAGE_LIMIT).map(|member| message(member, source));
+    let (members, unplaced): (Vec<Message>, Vec<Message>) = members.partition(|member| member.span.is_some());
+    // A member that was never raised has no place of its own.
+    for member in unplaced {
+        main.text.push_str("\n- ");
+        main.text.push_str(member.text.lines().next().unwrap_or_default());
+    }
     for member in &members {
         main.relate(member.span.clone(), format!("in the group: {}", member.text.lines().next().unwrap_or_default()));
     }
@@ -103,8 +108,7 @@ fn place(block: &Block<'_>, source: &Source<'_>) -> Option<Range<usize>> {
 
 fn message(block: &Block<'_>, source: &Source<'_>) -> Message {
     let text = block.text.join("\n");
-    let text = text.trim_end();
-    let text = text.strip_prefix("__main__.").unwrap_or(text);
+    let text = bare(text.trim_end());
     let mut message = Message::error(TOOL, None, if text.is_empty() { "uncaught exception" } else { text });
     message.code = class(text);
     let mut frames = block.frames.iter().rev().filter(|frame| frame.line.is_some()).take(64);
@@ -122,12 +126,17 @@ fn message(block: &Block<'_>, source: &Source<'_>) -> Message {
                 Some(function) => format!("called from here, in {function}"),
             };
             if let Some(times) = frame.repeated {
-                label.push_str(&format!(" ({times} more times)"));
+                label = format!("{label} ({times} more times)");
             }
             message.relate(span(frame, source), label);
         }
     }
     message
+}
+
+/// Without the name that the program has as a module.
+fn bare(text: &str) -> &str {
+    text.strip_prefix("__main__.").unwrap_or(text)
 }
 
 /// `ValueError` of `ValueError: text`.
@@ -261,7 +270,9 @@ impl<'a> Reader<'a> {
             // A member of a group that was never raised has no traceback.
             if self.member == Some(depth) && !content.is_empty() {
                 self.open(depth, State::Text);
-                self.blocks.last_mut().map_or((), |block| block.text.push(content));
+                if let Some(block) = self.blocks.last_mut() {
+                    block.text.push(content);
+                }
             }
             return;
         }
@@ -269,7 +280,9 @@ impl<'a> Reader<'a> {
             return;
         };
         if self.state == State::Frames {
-            if content.starts_with("    ") || content.is_empty() && block.frames.last().is_some_and(|last| last.function.is_none()) {
+            if content.starts_with("    ")
+                || content.is_empty() && block.frames.last().is_some_and(|last| last.function.is_none())
+            {
                 if let Some(last) = block.frames.last_mut().filter(|last| last.rows.len() < 256) {
                     last.rows.push(content);
                 }

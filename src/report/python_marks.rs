@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use unicode_width::UnicodeWidthChar;
 
-use super::source::Source;
+use super::source::{Source, number};
 use super::token;
 
 /// What a column of a mark counts.
@@ -45,16 +45,15 @@ pub(super) fn marked(source: &Source<'_>, line: usize, rows: &[&str], unit: Unit
     let mut first: Option<Range<usize>> = None;
     let mut whole: Option<Range<usize>> = None;
     for row in rows {
-        if let Some((printed, number)) = shown.filter(|_| is_marks(row)) {
-            let part = part(source, number, printed, row, unit)?;
+        if let Some((printed, shown_line)) = shown.filter(|_| is_marks(row)) {
+            let part = part(source, shown_line, printed, row, unit)?;
             first = Some(first.map_or(part.clone(), |first| first.start..part.end.max(first.start)));
             continue;
         }
-        if let Some(count) = row.trim_start().strip_prefix("...<").and_then(super::source::number) {
-            if count.1.starts_with(" lines>...") {
-                current = current.checked_add(count.0)?;
-                continue;
-            }
+        let left_out = row.trim_start().strip_prefix("...<").and_then(number);
+        if let Some((count, " lines>...")) = left_out {
+            current = current.checked_add(count)?;
+            continue;
         }
         // What is printed is not what was sent: a file that the program wrote over, or a fake.
         if source.line_text(current).trim() != row.trim() {

@@ -34,28 +34,30 @@ pub fn render(stderr: &str, messages: &[Message], snippet: &Snippet) -> String {
     }
     let mut text = String::new();
     for message in messages {
-        one(&mut text, message, snippet);
+        let place = message.span.as_ref().and_then(|span| snippet.map(span));
+        one(&mut text, message, &snippet.file_name, &snippet.document, place);
     }
     text + &plain
 }
 
-fn one(text: &mut String, message: &Message, snippet: &Snippet) {
+fn one(text: &mut String, message: &Message, name: &str, document: &Text, place: Option<Range<usize>>) {
     let severity = match message.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Information | Severity::Hint => "note",
     };
-    let place = message.span.as_ref().and_then(|span| snippet.map(span));
     let code = message.code.as_ref().map_or(String::new(), |code| format!("[{code}] "));
+    let said = format!("{severity}: {code}{}", message.text);
+    // Writing to a string does not fail.
     let _ = match &place {
         Some(place) => {
-            let start = snippet.document.position(place.start, Encoding::Utf32);
-            writeln!(text, "{}:{}:{}: {severity}: {code}{}", snippet.file_name, start.line + 1, start.character + 1, message.text)
+            let start = document.position(place.start, Encoding::Utf32);
+            writeln!(text, "{name}:{}:{}: {said}", start.line + 1, start.character + 1)
         }
-        None => writeln!(text, "{severity}: {code}{}", message.text),
+        None => writeln!(text, "{said}"),
     };
     if let Some(place) = place {
-        excerpt(text, &snippet.document, &place);
+        excerpt(text, document, &place);
     }
 }
 
@@ -67,10 +69,41 @@ fn excerpt(text: &mut String, document: &Text, place: &Range<usize>) {
     if source.chars().nth(EXCERPT).is_some() {
         return;
     }
+    let before = &source[..place.start.clamp(line.start, line.end) - line.start];
+    let marked = &source[before.len()..place.end.clamp(line.start + before.len(), line.end) - line.start];
+    let width = |character: char| character.width().unwrap_or(1);
+    let blank: String = before
+        .chars()
+        .map(|character| if character == '\t' { "\t".to_owned() } else { " ".repeat(width(character)) })
+        .collect();
+    let marks = "^".repeat(marked.chars().map(width).sum::<usize>().max(1));
     let margin = (number + 1).to_string();
-    let cells = |text: &str| text.chars().map(|character| character.width().unwrap_or(1)).sum::<usize>();
-    let before = &source[..place.start - line.start];
-    let blank: String = before.chars().map(|character| if character == '\t' { "\t".to_owned() } else { " ".repeat(character.width().unwrap_or(1)) }).collect();
-    let marks = "^".repeat(cells(&source[place.start - line.start..place.end.clamp(place.start, line.end) - line.start]).max(1));
     let _ = writeln!(text, " {margin} | {source}\n {} | {blank}{marks}", " ".repeat(margin.len()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_said_at_its_line_with_marks_below_what_it_means() {
+        let document = Text::new("class A {\n\tString s = \"é😀\" + foo;\n}\n");
+        let at = document.as_str().find("foo").expect("it is there");
+        let mut message = Message::error("javac", Some(at..at + 3), "cannot find symbol\n  symbol: variable foo");
+        let mut text = String::new();
+        one(&mut text, &message, "A.java", &document, Some(at..at + 3));
+        message.severity = Severity::Warning;
+        message.code = Some("options".to_owned());
+        one(&mut text, &message, "A.java", &document, None);
+        let expected = [
+            "A.java:2:20: error: cannot find symbol",
+            "  symbol: variable foo",
+            " 2 | \tString s = \"é😀\" + foo;",
+            "   | \t                   ^^^",
+            "warning: [options] cannot find symbol",
+            "  symbol: variable foo",
+            "",
+        ];
+        assert_eq!(text, expected.join("\n"));
+    }
 }

@@ -1,10 +1,10 @@
-//! Shells: bash, dash, BusyBox. They name a line and nothing else, each in its own words.
+//! Shells: bash, dash, `BusyBox`. They name a line and nothing else, each in its own words.
 //!
 //! | shell | form |
 //! |---|---|
 //! | bash | `main.sh: line 3: text` |
 //! | dash | `main.sh: 3: text` |
-//! | BusyBox | `main.sh: line 3: text`, `main.sh: cd: line 3: text` |
+//! | `BusyBox` | `main.sh: line 3: text`, `main.sh: cd: line 3: text` |
 
 use super::source::{LineEnds, Source, number};
 use super::{Input, Message};

@@ -66,7 +66,8 @@ impl<'a> Source<'a> {
     /// Whether a path that a tool printed is the program's.
     pub(super) fn is(&self, path: &str) -> bool {
         if let Some(url) = path.strip_prefix("file://") {
-            return percent_decoded(url) == self.path.as_bytes();
+            // At most three characters for a byte: what is longer is not decoded to find that out.
+            return url.len() <= 3 * self.path.len() && percent_decoded(url) == self.path.as_bytes();
         }
         path == self.path || path.strip_prefix("./").unwrap_or(path) == self.name
     }

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 /// Operators of more than one character, longest first.
 const OPERATORS: &[&str] = &[
-    ">>>=", "<=>", "**=", "//=", ">>=", "<<=", ">>>", "===", "!==", "...", "&&=", "||=", "??=", "->*", "&^=", "->", "=>",
-    "::", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "++", "--", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", ":=",
-    "<-", "**", "//", "??", "?.", "&^", "##",
+    ">>>=", "<=>", "**=", "//=", ">>=", "<<=", ">>>", "===", "!==", "...", "&&=", "||=", "??=", "->*", "&^=", "->",
+    "=>", "::", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "++", "--", "+=", "-=", "*=", "/=", "%=", "&=", "|=",
+    "^=", ":=", "<-", "**", "//", "??", "?.", "&^", "##",
 ];
 
 /// Whether a character can stand inside a name or a number.
@@ -35,7 +35,9 @@ pub(super) fn length(text: &str) -> usize {
         let end = text.find(|character| !is_word(character)).unwrap_or(text.len());
         // A prefix belongs to its string: r"…", b'…', L"…".
         return match text[end..].chars().next() {
-            Some(quote @ ('"' | '\'')) if end <= 3 && text[..end].chars().all(|letter| letter.is_ascii_alphabetic()) => {
+            Some(quote @ ('"' | '\''))
+                if end <= 3 && text[..end].chars().all(|letter| letter.is_ascii_alphabetic()) =>
+            {
                 end + string(&text[end..], quote)
             }
             _ => end,

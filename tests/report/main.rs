@@ -2,10 +2,19 @@
 //!
 //! A snapshot shows each message with the text it underlines. `data/report/capture.sh` made the captures.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "plain to read, and as fast as a test has to be"
+)]
+
+mod hostile;
+
 use std::path::{Path, PathBuf};
 
 use runpen::language::ReportFormat;
-use runpen::protocol::PhaseName;
+use runpen::protocol::{PhaseName, Severity};
 use runpen::report::{Input, Message, parse};
 use runpen::text::{Encoding, Text};
 use serde::Deserialize;
@@ -29,14 +38,17 @@ struct Capture {
 
 impl Capture {
     fn messages(&self, format: ReportFormat) -> Vec<Message> {
-        parse(format, &Input {
-            phase: self.head.phase,
-            program: &self.program,
-            path: &self.head.path,
-            stderr: &self.printed,
-            exit_code: Some(self.head.exit),
-            signal: self.head.signal,
-        })
+        parse(
+            format,
+            &Input {
+                phase: self.head.phase,
+                program: &self.program,
+                path: &self.head.path,
+                stderr: &self.printed,
+                exit_code: Some(self.head.exit),
+                signal: self.head.signal,
+            },
+        )
     }
 }
 
@@ -72,7 +84,8 @@ fn place(program: &Text, span: &std::ops::Range<usize>) -> String {
     let range = program.range(span, Encoding::Utf32);
     let (start, end) = (range.start, range.end);
     let text = program.as_str()[span.clone()].replace('\n', "⏎").replace('\r', "␍");
-    let end = if start.line == end.line { String::new() } else { format!("{}:", end.line + 1) } + &(end.character + 1).to_string();
+    let end = if start.line == end.line { String::new() } else { format!("{}:", end.line + 1) }
+        + &(end.character + 1).to_string();
     format!("{}:{}-{end} «{text}»", start.line + 1, start.character + 1)
 }
 
@@ -129,4 +142,41 @@ fn go() {
 #[test]
 fn shell() {
     snapshots("shell", ReportFormat::Shell);
+}
+
+const FORMATS: [(&str, ReportFormat); 6] = [
+    ("python", ReportFormat::Python),
+    ("node", ReportFormat::Node),
+    ("java", ReportFormat::Java),
+    ("cpp", ReportFormat::Gcc),
+    ("go", ReportFormat::Go),
+    ("shell", ReportFormat::Shell),
+];
+
+/// A GCC that is asked for JSON means the same places as in its text, but for macros and templates.
+#[test]
+fn both_forms_of_gcc_mean_the_same_places() {
+    let all = captures("cpp");
+    for json in all.iter().filter(|capture| capture.name.contains("14-json")) {
+        let case = json.name.split('.').next().unwrap();
+        let Some(text) = all.iter().find(|capture| capture.name == format!("{case}.14.compile")) else { continue };
+        if matches!(case, "macro" | "template") {
+            continue;
+        }
+        assert_eq!(json.messages(ReportFormat::Gcc), text.messages(ReportFormat::Gcc), "{case}");
+    }
+}
+
+/// Every run that ended well is believed, whatever it printed.
+#[test]
+fn a_program_that_ended_well_has_no_errors() {
+    for (language, format) in FORMATS {
+        for mut capture in captures(language) {
+            if capture.head.phase == PhaseName::Run {
+                (capture.head.exit, capture.head.signal) = (0, None);
+                let messages = capture.messages(format);
+                assert!(messages.iter().all(|message| message.severity != Severity::Error), "{}", capture.name);
+            }
+        }
+    }
 }
