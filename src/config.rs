@@ -132,7 +132,7 @@ pub struct Settings {
     /// Where each value comes from that is not built in: dotted key → `file:line`, or the name of the layer.
     pub sources: BTreeMap<String, String>,
     /// Languages whose own row says more than the general setting; by limit.
-    pub(crate) own: Own,
+    pub own: OwnLimits,
 }
 
 /// Limits that hold for every language.
@@ -146,9 +146,11 @@ pub struct Ceilings {
 
 /// Names of the languages whose row was given a limit after the general setting was.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Own {
-    memory: BTreeSet<String>,
-    pids: BTreeSet<String>,
+pub struct OwnLimits {
+    /// Those with memory of their own.
+    pub memory: BTreeSet<String>,
+    /// Those with a number of processes of their own.
+    pub pids: BTreeSet<String>,
 }
 
 impl Default for Settings {
@@ -169,7 +171,7 @@ impl Default for Settings {
             languages: Languages::built_in().clone(),
             ceilings: Ceilings::default(),
             sources: BTreeMap::new(),
-            own: Own::default(),
+            own: OwnLimits::default(),
         }
     }
 }

@@ -93,18 +93,19 @@ impl Snippet {
         check("the file", text)?;
         let skip = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
         let body = &text[skip..];
+        // Where carriage returns were taken out, in bytes of the program.
+        let mut removed: Vec<usize> = Vec::new();
         let program = if language.strip_carriage_returns && body.contains("\r\n") {
+            let ends = body.match_indices("\r\n").map(|(at, _)| at).enumerate();
+            removed = ends.map(|(before, at)| at - before).collect();
             Text::new(body.replace("\r\n", "\n"))
         } else if skip > 0 {
             Text::new(body)
         } else {
             document.clone()
         };
-        let mut lines: Vec<Option<usize>> =
-            (0..document.line_count()).map(|line| document.line(line).map(|range| range.start)).collect();
-        if let Some(first) = lines.first_mut() {
-            *first = Some(skip);
-        }
+        let origin = |start: usize| skip + start + removed.partition_point(|&at| at < start);
+        let lines = (0..program.line_count()).map(|line| program.line(line).map(|range| origin(range.start))).collect();
         let mut file_name = name::in_sandbox(name, language);
         let mut entry = String::new();
         match language.frame {

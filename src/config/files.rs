@@ -20,9 +20,10 @@ pub fn user_file() -> Option<PathBuf> {
     dirs::config_dir().map(|folder| folder.join("runpen").join("config.toml")).filter(|path| path.exists())
 }
 
-/// The nearest `.runpen.toml` from a folder upward, no further than `root`, the repository's root or the home folder.
+/// The nearest `.runpen.toml` from a folder upward, no further than an open folder of the workspace,
+/// the repository's root or the home folder.
 #[must_use]
-pub fn project_file(folder: &Path, root: Option<&Path>) -> Option<PathBuf> {
+pub fn project_file(folder: &Path, workspace: &[PathBuf]) -> Option<PathBuf> {
     // A relative folder has no parents to walk.
     let folder = std::path::absolute(folder).ok()?;
     let home = dirs::home_dir();
@@ -31,7 +32,8 @@ pub fn project_file(folder: &Path, root: Option<&Path>) -> Option<PathBuf> {
         if file.is_file() {
             return Some(file);
         }
-        if Some(folder) == root || Some(folder) == home.as_deref() || folder.join(".git").exists() {
+        let opened = workspace.iter().any(|opened| opened == folder);
+        if opened || Some(folder) == home.as_deref() || folder.join(".git").exists() {
             return None;
         }
     }

@@ -54,6 +54,10 @@ impl<'a> Builder<'a> {
                 self.program.push_str(&line[skip..]);
                 self.program.push('\n');
                 self.lines.push(Some(start + skip));
+                // A carriage return alone stays what it is, and ends a line as LSP counts them.
+                let alone = line.len().saturating_sub(1);
+                let ends = line.bytes().enumerate().take(alone).skip(skip).filter(|(_, byte)| *byte == b'\r');
+                self.lines.extend(ends.map(|(at, _)| Some(start + at + 1)));
                 self.end = Some(start + line.len());
             }
             start += whole.len() + 1;
