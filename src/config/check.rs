@@ -38,8 +38,11 @@ struct Check<'a> {
 impl Check<'_> {
     fn when(&mut self, key: &str, wrong: bool, reason: impl FnOnce() -> String) {
         if wrong && self.result.is_ok() {
-            self.result =
-                Err(ConfigError::Value { place: self.parsed.places.of(key), key: key.to_owned(), reason: reason() });
+            self.result = Err(ConfigError::Value {
+                place: self.parsed.places.of(key),
+                key: super::parse::shown(key),
+                reason: super::parse::shown(&reason()),
+            });
         }
     }
 

@@ -96,8 +96,9 @@ fn claim(
     aliases: Option<&[String]>,
     shebangs: Option<&[String]>,
 ) {
-    let claims =
-        |names: Option<&[String]>, one: &String| names.into_iter().flatten().any(|name| name.eq_ignore_ascii_case(one));
+    let claims = |names: Option<&[String]>, one: &str| {
+        names.unwrap_or_default().iter().any(|name| name.eq_ignore_ascii_case(one))
+    };
     for other in settings.languages.0.values_mut() {
         other.extensions.retain(|one| !claims(extensions, one));
         other.aliases.retain(|one| !claims(aliases, one) && !one.eq_ignore_ascii_case(&language.name));

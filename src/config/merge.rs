@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::layer::Layer;
-use super::parse::{Parsed, Places};
+use super::parse::{Parsed, Places, shown};
 use super::{ConfigError, EngineChoice, Isolation, Loaded, Settings, Warning, languages};
 use crate::plan::Network;
 
@@ -179,7 +179,7 @@ impl Merge {
     }
 
     fn warn(&mut self, key: &str, places: &Places, reason: &str) {
-        self.warnings.push(Warning { place: places.of(key), text: format!("{key} is ignored: {reason}") });
+        self.warnings.push(Warning { place: places.of(key), text: format!("{} is ignored: {reason}", shown(key)) });
     }
 
     fn note(&mut self, key: &str, places: &Places) {

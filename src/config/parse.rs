@@ -60,10 +60,11 @@ pub(super) fn toml(origin: &str, text: &str) -> Result<Parsed, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
         place: error.span().map_or_else(|| origin.to_owned(), |span| format!("{origin}:{}", line(text, span.start))),
-        reason: error.message().to_owned(),
+        reason: shown(error.message()),
     })?;
     let mut places = Places::named(origin);
-    let value = table_to_json(text, table.get_ref(), "", &mut places.lines);
+    let ends: Vec<usize> = memchr::memchr_iter(b'\n', text.as_bytes()).collect();
+    let value = table_to_json(&ends, table.get_ref(), "", &mut places.lines);
     read(value, places, false)
 }
 
@@ -86,18 +87,19 @@ fn line(text: &str, at: usize) -> usize {
     memchr::memchr_iter(b'\n', &text.as_bytes()[..at.min(text.len())]).count() + 1
 }
 
-fn table_to_json(text: &str, table: &DeTable<'_>, path: &str, lines: &mut BTreeMap<String, usize>) -> Value {
+/// `ends` are the offsets of the line ends: a large file has many keys, each with its line.
+fn table_to_json(ends: &[usize], table: &DeTable<'_>, path: &str, lines: &mut BTreeMap<String, usize>) -> Value {
     let mut object = Map::new();
     for (key, value) in table {
         let path = join(path, key.get_ref());
         // A dotted key opens its table more than once: the first line is the table's.
-        lines.entry(path.clone()).or_insert_with(|| line(text, key.span().start));
-        object.insert(key.get_ref().to_string(), to_json(text, value.get_ref(), &path, lines));
+        lines.entry(path.clone()).or_insert_with(|| ends.partition_point(|&end| end < key.span().start) + 1);
+        object.insert(key.get_ref().to_string(), to_json(ends, value.get_ref(), &path, lines));
     }
     Value::Object(object)
 }
 
-fn to_json(text: &str, value: &DeValue<'_>, path: &str, lines: &mut BTreeMap<String, usize>) -> Value {
+fn to_json(ends: &[usize], value: &DeValue<'_>, path: &str, lines: &mut BTreeMap<String, usize>) -> Value {
     match value {
         DeValue::String(string) => Value::String(string.to_string()),
         DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
@@ -112,9 +114,9 @@ fn to_json(text: &str, value: &DeValue<'_>, path: &str, lines: &mut BTreeMap<Str
         DeValue::Boolean(boolean) => Value::Bool(*boolean),
         DeValue::Datetime(datetime) => Value::String(datetime.to_string()),
         DeValue::Array(array) => {
-            Value::Array(array.iter().map(|value| to_json(text, value.get_ref(), path, lines)).collect())
+            Value::Array(array.iter().map(|value| to_json(ends, value.get_ref(), path, lines)).collect())
         }
-        DeValue::Table(table) => table_to_json(text, table, path, lines),
+        DeValue::Table(table) => table_to_json(ends, table, path, lines),
     }
 }
 
@@ -125,13 +127,15 @@ fn join(path: &str, key: &str) -> String {
 fn read(mut value: Value, places: Places, camel_case: bool) -> Result<Parsed, ConfigError> {
     let mut unknown = Vec::new();
     sort_out(&mut value, &SCHEMA, "", camel_case, &mut unknown);
+    unknown.sort_by_key(|(key, _)| places.lines.get(key).copied());
     let left_out = unknown.len().saturating_sub(WARNINGS);
     let mut warnings: Vec<Warning> = unknown
         .into_iter()
         .take(WARNINGS)
-        .map(|(key, nearest)| {
+        .map(|(key, known)| {
+            let nearest = nearest(key.rsplit('.').next().unwrap_or(&key), known, camel_case);
             let hint = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
-            Warning { place: places.of(&key), text: format!("unknown setting {key}{hint}") }
+            Warning { place: places.of(&key), text: format!("unknown setting {}{hint}", shown(&key)) }
         })
         .collect();
     if left_out > 0 {
@@ -139,11 +143,22 @@ fn read(mut value: Value, places: Places, camel_case: bool) -> Result<Parsed, Co
     }
     let layer: Layer = serde_path_to_error::deserialize(value).map_err(|error| {
         let key = error.path().to_string();
-        ConfigError::Value { place: places.of(&key), key, reason: plain(&error.into_inner().to_string()) }
+        let reason = shown(&plain(&error.into_inner().to_string()));
+        ConfigError::Value { place: places.of(&key), key: shown(&key), reason }
     })?;
     let parsed = Parsed { layer, places, warnings };
     super::check::layer(&parsed)?;
     Ok(parsed)
+}
+
+/// At most this much of what a file's author wrote is repeated, and on one line.
+pub(super) fn shown(text: &str) -> String {
+    let line: String = text
+        .chars()
+        .take(200)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect();
+    if text.chars().nth(200).is_some() { line + "…" } else { line }
 }
 
 /// What serde says, in the words of the reader.
@@ -153,7 +168,9 @@ fn plain(message: &str) -> String {
         |rest| rest.replacen(", expected ", " is not ", 1).replacen("u32", "a whole number", 1),
     );
     message
-        .replacen("a sequence", "a list", 2)
+        .replacen("a sequence", "a list", 1)
+        .replacen("sequence is not", "a list is not", 1)
+        .replacen("is not a map", "is not a table", 1)
         .replacen("map is not", "a table is not", 1)
         .replacen("invalid value: ", "", 1)
         .replacen(", expected u32", " is not a whole number in range", 1)
@@ -164,10 +181,10 @@ fn plain(message: &str) -> String {
 /// Removes the keys that the schema does not have, and gives the others the name they have there.
 fn sort_out(
     value: &mut Value,
-    schema: &Value,
+    schema: &'static Value,
     path: &str,
     camel_case: bool,
-    unknown: &mut Vec<(String, Option<String>)>,
+    unknown: &mut Vec<(String, &'static Map<String, Value>)>,
 ) {
     let Value::Object(object) = value else { return };
     let Some(schema) = object_schema(schema) else { return };
@@ -180,7 +197,7 @@ fn sort_out(
                     sort_out(&mut value, schema, &path, camel_case, unknown);
                     object.insert(name, value);
                 }
-                None => unknown.push((path, nearest(&key, known, camel_case))),
+                None => unknown.push((path, known)),
             }
         }
     } else if let Some(schema) = schema.get("additionalProperties") {
@@ -191,8 +208,9 @@ fn sort_out(
 }
 
 /// The schema's own part for objects, past a choice between it and null.
-fn object_schema(schema: &Value) -> Option<&Value> {
-    let is_object = |schema: &&Value| schema.get("properties").or_else(|| schema.get("additionalProperties")).is_some();
+fn object_schema(schema: &'static Value) -> Option<&'static Value> {
+    let is_object =
+        |schema: &&'static Value| schema.get("properties").or_else(|| schema.get("additionalProperties")).is_some();
     Some(schema).filter(is_object).or_else(|| schema.get("anyOf")?.as_array()?.iter().find(is_object))
 }
 
