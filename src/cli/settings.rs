@@ -10,7 +10,7 @@ use crate::lsp::{EditorSettings, Loaded, SettingsSource};
 /// Settings for one command. A project's file counts when the command is about a file or a folder.
 pub(super) fn load(flags: &Layer, folder: Option<&Path>) -> Result<Settings, Failure> {
     let user = config::user_file();
-    let project = folder.and_then(|folder| config::project_file(folder, None));
+    let project = folder.and_then(|folder| config::project_file(folder, &[]));
     let sources =
         Sources { user: user.as_deref(), flags: Some(flags), project: project.as_deref(), ..Sources::default() };
     let loaded = config::load(&sources).map_err(Failure::usage)?;
@@ -27,8 +27,7 @@ impl SettingsSource for Files {
     fn load(&self, editor: &EditorSettings, document: Option<&Path>) -> Result<Loaded, String> {
         let user = config::user_file();
         let folder = document.and_then(Path::parent);
-        let root = folder.and_then(|folder| editor.folders.iter().find(|root| folder.starts_with(root)));
-        let project = folder.and_then(|folder| config::project_file(folder, root.map(std::path::PathBuf::as_path)));
+        let project = folder.and_then(|folder| config::project_file(folder, &editor.folders));
         let sources = Sources {
             user: user.as_deref(),
             editor: Some(&editor.user).filter(|value| !value.is_null()),
