@@ -10,51 +10,51 @@ use runpen::protocol::{Receipt, Stream};
 use tokio::io::AsyncWriteExt;
 
 /// Longer than anything here takes on a busy machine.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// An engine whose launcher is the real binary. It has to be there: a machine without it fails the test.
-pub fn engine() -> EmbeddedEngine {
+pub(crate) fn engine() -> EmbeddedEngine {
     // The suite runs copies of both binaries as another user, who may not see the build folder.
     let program = std::env::var_os("RUNPEN_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_runpen").into());
     EmbeddedEngine::with_launcher(&PathBuf::from(program)).unwrap()
 }
 
 /// The sandbox of a Python run.
-pub fn sandbox() -> Sandbox {
+pub(crate) fn sandbox() -> Sandbox {
     Sandbox::new(128 * MIB, 500)
 }
 
 /// Whether limits are held by cgroups here: always for root on a machine with cgroups.
-pub fn in_cgroup(receipt: &Receipt) -> bool {
+pub(crate) fn in_cgroup(receipt: &Receipt) -> bool {
     receipt.controls["resources"].starts_with("cgroup")
 }
 
 /// What came of a command.
 #[derive(Debug)]
-pub struct Outcome {
-    pub stdout: String,
-    pub stderr: String,
-    pub exit: Exit,
-    pub usage: Usage,
-    pub receipt: Receipt,
+pub(crate) struct Outcome {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) exit: Exit,
+    pub(crate) usage: Usage,
+    pub(crate) receipt: Receipt,
 }
 
 impl Outcome {
     /// What it printed, when it ended well.
     #[track_caller]
-    pub fn ok(self) -> String {
+    pub(crate) fn ok(self) -> String {
         assert_eq!((self.exit.status, self.stderr.as_str()), (0, ""), "it printed: {}", self.stdout);
         self.stdout
     }
 }
 
-pub async fn start(engine: &EmbeddedEngine, sandbox: Sandbox, command: &[&str]) -> Container {
+pub(crate) async fn start(engine: &EmbeddedEngine, sandbox: Sandbox, command: &[&str]) -> Container {
     let command = command.iter().map(|word| (*word).to_owned()).collect();
     engine.start(&Spec { image: "tests".to_owned(), command, sandbox }).await.unwrap()
 }
 
 /// Runs a command with an input to its end. Output beyond some megabytes is thrown away, as a run would.
-pub async fn run_with(engine: &EmbeddedEngine, sandbox: Sandbox, command: &[&str], input: &[u8]) -> Outcome {
+pub(crate) async fn run_with(engine: &EmbeddedEngine, sandbox: Sandbox, command: &[&str], input: &[u8]) -> Outcome {
     let mut container = start(engine, sandbox, command).await;
     let input = input.to_owned();
     let mut stdin = container.stdin;
@@ -83,16 +83,34 @@ pub async fn run_with(engine: &EmbeddedEngine, sandbox: Sandbox, command: &[&str
 }
 
 /// The same without input.
-pub async fn run(engine: &EmbeddedEngine, command: &[&str]) -> Outcome {
+pub(crate) async fn run(engine: &EmbeddedEngine, command: &[&str]) -> Outcome {
     run_with(engine, sandbox(), command, b"").await
 }
 
 /// Runs a Python program with an ordinary sandbox.
-pub async fn python(engine: &EmbeddedEngine, program: &str) -> Outcome {
+pub(crate) async fn python(engine: &EmbeddedEngine, program: &str) -> Outcome {
     run(engine, &["python3", "-c", program]).await
 }
 
 /// Runs a line of shell with an ordinary sandbox.
-pub async fn shell(engine: &EmbeddedEngine, line: &str) -> Outcome {
+pub(crate) async fn shell(engine: &EmbeddedEngine, line: &str) -> Outcome {
     run(engine, &["/bin/sh", "-c", line]).await
+}
+
+/// Cgroups that a launcher has made and that are still there.
+pub(crate) fn leftovers(launcher: i32) -> Vec<String> {
+    let name = format!("runpen-{launcher}-");
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if entry.file_name().to_string_lossy().starts_with(&name) {
+                    found.push(entry.path().display().to_string());
+                }
+                folders.push(entry.path());
+            }
+        }
+    }
+    found
 }

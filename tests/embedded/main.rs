@@ -1,4 +1,11 @@
 //! The embedded engine, against the kernel of this machine. Run by `tests/run.sh embedded`, as root and as an ordinary user.
+#![cfg(target_os = "linux")]
+#![expect(clippy::print_stdout, reason = "speed prints its figures")]
 
+mod calls;
 mod harness;
+mod isolation;
 mod life;
+mod limits;
+mod speed;
+mod toolchains;

@@ -64,17 +64,30 @@ impl Cgroup {
                 cpuacct: cpuacct.join(name),
             },
         };
-        let made = cgroup.make(policy);
-        if made.is_err() {
+        cgroup.make_folders()?;
+        let limited = cgroup.limit(policy);
+        if limited.is_err() {
             cgroup.remove();
         }
-        made.map(|()| cgroup)
+        limited.map(|()| cgroup)
     }
 
-    fn make(&self, policy: &Policy) -> io::Result<()> {
+    /// Makes its folders, or leaves none: one that is there already is somebody else's.
+    fn make_folders(&self) -> io::Result<()> {
+        let mut made = Vec::new();
         for folder in self.folders() {
-            fs::create_dir(folder).map_err(|error| at(folder, &error))?;
+            if let Err(error) = fs::create_dir(folder) {
+                for folder in made {
+                    let _ = fs::remove_dir(folder);
+                }
+                return Err(at(folder, &error));
+            }
+            made.push(folder);
         }
+        Ok(())
+    }
+
+    fn limit(&self, policy: &Policy) -> io::Result<()> {
         if self.version == 2 {
             write(&self.memory, "memory.max", &policy.memory)?;
             // Absent where the kernel has no swap.
@@ -134,7 +147,7 @@ impl Cgroup {
         add("pids", read(&self.pids, "pids.max"));
         let mut folders = vec![("memory".to_owned(), self.memory.display().to_string())];
         folders.push(("cpu".to_owned(), self.cpuacct.display().to_string()));
-        Held { by: Some(format!("cgroup v{}", self.version)), why_not: None, folders, limits }
+        Held { by: Some(format!("cgroup v{}", self.version)), folders, limits, ..Held::default() }
     }
 
     /// What its processes have used so far.

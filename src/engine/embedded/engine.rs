@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +32,6 @@ const LONGEST_VERSION: usize = 100;
 pub struct EmbeddedEngine {
     program: PathBuf,
     launcher: Mutex<Option<Arc<Launcher>>>,
-    born: AtomicU64,
     toolchains: Arc<Toolchains>,
 }
 
@@ -71,7 +69,6 @@ impl EmbeddedEngine {
         let engine = Self {
             program: program.to_owned(),
             launcher: Mutex::new(None),
-            born: AtomicU64::new(0),
             toolchains: Arc::new(Toolchains { kernel, versions: tokio::sync::Mutex::default() }),
         };
         engine.try_out()?;
@@ -81,12 +78,7 @@ impl EmbeddedEngine {
     /// Makes a sandbox that does nothing, and sees whether the kernel lets us.
     fn try_out(&self) -> Result<(), EngineError> {
         let policy = Policy::of(&crate::plan::Sandbox::new(64 * MIB, 1000));
-        let order = Order {
-            name: self.name(),
-            command: vec!["/bin/sh".to_owned(), "-c".to_owned(), ":".to_owned()],
-            env: env(),
-            policy,
-        };
+        let order = Order { command: vec!["/bin/sh".to_owned(), "-c".to_owned(), ":".to_owned()], env: env(), policy };
         let failed = |error: &io::Error| failed(&Failure::new("start the sandbox launcher", error));
         let socket = (|| -> io::Result<OwnedFd> {
             let (ours, theirs) = packets()?;
@@ -122,22 +114,16 @@ impl EmbeddedEngine {
         Ok(launcher)
     }
 
-    fn name(&self) -> String {
-        format!("{}{}", cgroup::prefix(), self.born.fetch_add(1, Ordering::Relaxed))
-    }
-
     async fn start_one(&self, image: &str, command: Vec<String>, policy: Policy) -> Result<Container, EngineError> {
-        let name = self.name();
-        let order = Order { name: name.clone(), command, env: env(), policy };
-        let ordered = |error: &io::Error| failed(&Failure::new(format!("start the sandbox {name}"), error));
+        let order = Order { command, env: env(), policy };
+        let ordered = |error: &io::Error| failed(&Failure::new("start a sandbox", error));
         let (socket, stdin, output) = self.order(&order).map_err(|error| ordered(&error))?;
         let (held, facts) = begun(&socket).await.map_err(|error| ordered(&error))??;
         let socket = Arc::new(socket);
         let (say, state) = watch::channel(State::Alive);
         tokio::spawn(handle::follow(Arc::clone(&socket), say));
         let toolchains = Arc::clone(&self.toolchains);
-        let sandbox =
-            Sandbox { name, image: image.to_owned(), policy: order.policy, held, facts, socket, state, toolchains };
+        let sandbox = Sandbox { image: image.to_owned(), policy: order.policy, held, facts, socket, state, toolchains };
         Ok(Container { stdin: Box::new(stdin), output, handle: Arc::new(sandbox) })
     }
 

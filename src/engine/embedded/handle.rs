@@ -43,7 +43,6 @@ pub(super) enum State {
 
 /// A sandbox.
 pub(super) struct Sandbox {
-    pub(super) name: String,
     pub(super) image: String,
     pub(super) policy: Policy,
     pub(super) held: Held,
@@ -61,7 +60,7 @@ impl Sandbox {
             Ok(State::Ended(ended)) => Ok(*ended),
             Ok(State::Failed(failure)) => Err(failed(failure)),
             Ok(State::Alive | State::Lost) | Err(_) => Err(EngineError::Failed {
-                operation: format!("wait for the end of {}", self.name),
+                operation: format!("wait for the end of {}", self.held.name),
                 reason: "its launcher is gone, and the sandbox with it".to_owned(),
             }),
         }
@@ -83,7 +82,7 @@ impl Drop for Sandbox {
 #[async_trait]
 impl Handle for Sandbox {
     fn name(&self) -> &str {
-        &self.name
+        &self.held.name
     }
 
     async fn wait(&self) -> Result<Exit, EngineError> {

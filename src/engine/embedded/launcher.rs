@@ -21,7 +21,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use seccompiler::BpfProgram;
 
-use super::cgroup::{Cgroup, Entrance, Place};
+use super::cgroup::{self, Cgroup, Entrance, Place};
 use super::inside::{Ends, Inherited, become_command};
 use super::raw::{self, Side};
 use super::watch::{PERIOD_MS, Watch};
@@ -50,6 +50,9 @@ struct Launcher {
     own: OwnedFd,
     filters: Vec<BpfProgram>,
     place: Result<Place, String>,
+    /// Start of all names, and how many there were.
+    prefix: String,
+    born: u64,
     sandboxes: Vec<Sandbox>,
 }
 
@@ -76,6 +79,8 @@ fn prepare() -> io::Result<(Launcher, OwnedFd)> {
         own: rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty())?,
         filters: super::filter::compile().map_err(io::Error::other)?,
         place: Place::find(),
+        prefix: cgroup::prefix(),
+        born: 0,
         sandboxes: Vec::new(),
     };
     Ok((launcher, server))
@@ -158,12 +163,14 @@ impl Launcher {
         }
     }
 
-    fn give_birth(&self, order: &Order, ends: Ends) -> Result<Sandbox, Failure> {
+    fn give_birth(&mut self, order: &Order, ends: Ends) -> Result<Sandbox, Failure> {
+        let name = format!("{}{}", self.prefix, self.born);
+        self.born += 1;
         let cgroup = match &self.place {
-            Ok(place) => Some(Cgroup::create(place, &order.name, &order.policy).step(|| "make a cgroup".to_owned())?),
+            Ok(place) => Some(Cgroup::create(place, &name, &order.policy).step(|| "make a cgroup".to_owned())?),
             Err(_) => None,
         };
-        let born = self.clone_child(order, ends, cgroup.as_ref());
+        let born = self.clone_child(name, order, ends, cgroup.as_ref());
         match born {
             Ok((pid, process, status)) => {
                 let watch = cgroup.is_none().then(|| (Watch::default(), order.policy.memory));
@@ -180,15 +187,17 @@ impl Launcher {
 
     fn clone_child(
         &self,
+        name: String,
         order: &Order,
         ends: Ends,
         cgroup: Option<&Cgroup>,
     ) -> Result<(Pid, OwnedFd, OwnedFd), Failure> {
-        let held = match (cgroup, &self.place) {
+        let mut held = match (cgroup, &self.place) {
             (Some(cgroup), _) => cgroup.held(),
             (None, Err(why)) => Held { why_not: Some(why.clone()), ..Held::default() },
             (None, Ok(_)) => Held::default(),
         };
+        held.name = name;
         send(ends.status.as_fd(), &Said::Held(held), &[]).step(|| "answer the server".to_owned())?;
         let entrance = cgroup.map(Cgroup::entrance).transpose().step(|| "open the cgroup".to_owned())?;
         let (birth, tasks) = match entrance {

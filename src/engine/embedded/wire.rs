@@ -22,8 +22,6 @@ const LONGEST: usize = 128 * 1024;
 /// other end kills it), and the three streams.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
-    /// Its name, used for its cgroup.
-    pub(super) name: String,
     /// The command.
     pub(super) command: Vec<String>,
     /// All of its environment.
@@ -48,6 +46,8 @@ pub(super) enum Said {
 /// How memory, processes and CPU time are held, as read back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Held {
+    /// Name of the sandbox, and of its cgroup.
+    pub(super) name: String,
     /// `cgroup v2`, `cgroup v1`, or none.
     pub(super) by: Option<String>,
     /// Why there is no cgroup.
