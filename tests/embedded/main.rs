@@ -1,6 +1,7 @@
 //! The embedded engine, against the kernel of this machine. Run by `tests/run.sh embedded`, as root and as an ordinary user.
 #![cfg(target_os = "linux")]
 #![expect(clippy::print_stdout, reason = "speed prints its figures")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod calls;
 mod harness;

@@ -18,11 +18,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
+use rustix::process::{Gid, Pid, Signal, Uid, WaitId, WaitIdOptions, WaitIdStatus};
 use seccompiler::BpfProgram;
 
 use super::cgroup::{self, Cgroup, Entrance, Place};
 use super::inside::{Ends, Inherited, become_command};
+use super::policy::Policy;
 use super::raw::{self, Side};
 use super::watch::{PERIOD_MS, Watch};
 use super::wire::{Ended, Failure, Held, Order, Said, Step, Used, receive, send};
@@ -61,7 +62,7 @@ struct Sandbox {
     process: OwnedFd,
     status: OwnedFd,
     cgroup: Option<Cgroup>,
-    watch: Option<(Watch, u64)>,
+    watch: Option<(Watch, Policy)>,
     killed: bool,
 }
 
@@ -99,8 +100,8 @@ impl Launcher {
                 }
             }
             for sandbox in &mut self.sandboxes {
-                if let Some((watch, limit)) = &mut sandbox.watch
-                    && watch.look(sandbox.pid, *limit)
+                if let Some((watch, policy)) = &mut sandbox.watch
+                    && watch.look(sandbox.pid, policy)
                 {
                     sandbox.kill();
                 }
@@ -153,6 +154,13 @@ impl Launcher {
         let Ok([status, stdin, stdout, stderr]) = <[OwnedFd; 4]>::try_from(fds) else { return };
         let ends = Ends { status, stdin, stdout, stderr };
         let Ok(status) = ends.status.try_clone() else { return };
+        if rustix::process::geteuid().is_root() {
+            // So that a program can open its own `/dev/stdout`, as it can where it is started by its own user.
+            let nobody = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+            for pipe in [&ends.stdin, &ends.stdout, &ends.stderr] {
+                let _ = rustix::fs::fchown(pipe, Some(nobody.0), Some(nobody.1));
+            }
+        }
         match self.give_birth(order, ends) {
             Ok(sandbox) => self.sandboxes.push(sandbox),
             Err(failure) => {
@@ -173,7 +181,7 @@ impl Launcher {
         let born = self.clone_child(name, order, ends, cgroup.as_ref());
         match born {
             Ok((pid, process, status)) => {
-                let watch = cgroup.is_none().then(|| (Watch::default(), order.policy.memory));
+                let watch = cgroup.is_none().then(|| (Watch::default(), order.policy.clone()));
                 Ok(Sandbox { pid, process, status, cgroup, watch, killed: false })
             }
             Err(failure) => {
