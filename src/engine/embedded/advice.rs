@@ -64,6 +64,9 @@ fn explain(failure: &Failure, switches: Switches) -> (String, String) {
             "run this container with '--security-opt systempaths=unconfined', or runpen outside of it".to_owned(),
         );
     }
+    if failure.errno == libc::ENOSYS && failure.step == "close inherited files" {
+        return ("the kernel is older than Linux 5.9".to_owned(), format!("use a newer one, {docker}"));
+    }
     if failure.step == "make namespaces" {
         return match failure.errno {
             libc::ENOSYS => (

@@ -26,7 +26,7 @@ use crate::protocol::{Receipt, Stream};
 const WAITING: usize = 64;
 
 /// Bytes of the largest chunk.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 16 * 1024;
 
 /// How it stands with a sandbox.
 #[derive(Debug, Clone)]
@@ -164,17 +164,15 @@ pub(super) fn pump(stdout: OwnedFd, stderr: OwnedFd) -> io::Result<mpsc::Receive
 }
 
 async fn pump_one(stream: Stream, mut pipe: pipe::Receiver, sender: mpsc::Sender<Chunk>) {
-    let mut buffer = bytes::BytesMut::new();
     loop {
-        // What was sent is still being read from the same memory; only a piece that is too small is made anew.
-        buffer.reserve(CHUNK / 4);
+        let mut buffer = bytes::BytesMut::with_capacity(CHUNK);
         let read = tokio::select! {
             read = pipe.read_buf(&mut buffer) => read,
             // Nobody wants it any more; the program must not stay blocked in a write until it is killed.
             () = sender.closed() => return,
         };
         let Ok(1..) = read else { return };
-        let bytes: Bytes = buffer.split_to(buffer.len().min(CHUNK)).freeze();
+        let bytes: Bytes = buffer.freeze();
         if sender.send(Chunk { stream, bytes }).await.is_err() {
             return;
         }

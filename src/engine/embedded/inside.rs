@@ -115,6 +115,9 @@ fn limit(policy: &Policy, in_cgroup: bool) -> Result<(), Failure> {
     set("core files", Resource::Core, 0)?;
     set("open files", Resource::Nofile, policy.nofile)?;
     set("locked memory", Resource::Memlock, 64 * 1024)?;
+    // Some users may run ahead of everybody else, as for sound; their programs here may not.
+    set("real-time priority", Resource::Rtprio, 0)?;
+    set("priority", Resource::Nice, 0)?;
     set("message queues", Resource::Msgqueue, 819_200)?;
     let processes = if nproc_counts_this_sandbox() { policy.pids } else { policy.nproc };
     set("processes", Resource::Nproc, processes)?;

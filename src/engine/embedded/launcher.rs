@@ -40,10 +40,26 @@ const NOT_BEGUN: i32 = 125;
 
 /// Runs until the server is gone.
 pub(super) fn main() -> ExitCode {
-    match prepare().and_then(|(mut launcher, server)| launcher.serve(&server)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+    let served = match prepare() {
+        Ok((mut launcher, server)) => launcher.serve(&server),
+        Err(failure) => refuse(&failure),
+    };
+    if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Answers every order with the reason why there can be no sandbox.
+fn refuse(failure: &Failure) -> io::Result<()> {
+    while let Some((_, fds)) = receive::<Order>(rustix::stdio::stdin())? {
+        if let Some(status) = fds.first() {
+            refuse_one(status, failure.clone());
+        }
     }
+    Ok(())
+}
+
+fn refuse_one(status: &OwnedFd, failure: Failure) {
+    let _ = send(status.as_fd(), &Said::Failed(failure), &[]);
+    let _ = send(status.as_fd(), &Said::Ended(Ended { status: NOT_BEGUN, usage: Used::default() }), &[]);
 }
 
 struct Launcher {
@@ -66,19 +82,24 @@ struct Sandbox {
     killed: bool,
 }
 
-fn prepare() -> io::Result<(Launcher, OwnedFd)> {
-    raw::close_inherited()?;
+fn prepare() -> Result<(Launcher, OwnedFd), Failure> {
+    // First, when nothing in this process has a file open yet.
+    raw::close_inherited().step(|| "close inherited files".to_owned())?;
     // A Ctrl-C in the terminal is for the server; it tells us what to do.
-    rustix::process::setsid()?;
-    let server = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    rustix::process::setsid().step(|| "leave the session".to_owned())?;
+    let server =
+        rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).step(|| "keep the server's socket".to_owned())?;
     if rustix::process::geteuid().is_root() {
-        rustix::thread::set_thread_groups(&[])?;
+        rustix::thread::set_thread_groups(&[]).step(|| "leave all groups".to_owned())?;
     }
     // Whatever the machine runs short of, let it take it from here first.
     let _ = fs::write("/proc/self/oom_score_adj", "1000");
+    let own = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty());
     let launcher = Launcher {
-        own: rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty())?,
-        filters: super::filter::compile().map_err(io::Error::other)?,
+        own: own.step(|| "open the launcher's own process".to_owned())?,
+        filters: super::filter::compile()
+            .map_err(io::Error::other)
+            .step(|| "compile the system call filters".to_owned())?,
         place: Place::find(),
         prefix: cgroup::prefix(),
         born: 0,
@@ -163,11 +184,7 @@ impl Launcher {
         }
         match self.give_birth(order, ends) {
             Ok(sandbox) => self.sandboxes.push(sandbox),
-            Err(failure) => {
-                let _ = send(status.as_fd(), &Said::Failed(failure), &[]);
-                let ended = Ended { status: NOT_BEGUN, usage: Used::default() };
-                let _ = send(status.as_fd(), &Said::Ended(ended), &[]);
-            }
+            Err(failure) => refuse_one(&status, failure),
         }
     }
 

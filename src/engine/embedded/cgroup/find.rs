@@ -81,10 +81,11 @@ fn v2(mounts: &[Mount], own: &str) -> Option<Result<Place, String>> {
         return Some(Err(format!("our own cgroup is not below {}", mount.target.display())));
     };
     let parents = folder.ancestors().take_while(|parent| parent.starts_with(&mount.target));
-    let found = parents
-        .filter(|parent| writable(parent))
-        .find(|parent| has_all(parent, "cgroup.subtree_control") || hand_down(parent).is_ok());
-    Some(found.map(|parent| Place::V2(parent.to_owned())).ok_or_else(|| {
+    let parents: Vec<&Path> = parents.filter(|parent| writable(parent)).collect();
+    // Rather further up than to change how somebody else has set up a folder.
+    let found = parents.iter().find(|parent| has_all(parent, "cgroup.subtree_control"));
+    let found = found.or_else(|| parents.iter().find(|parent| hand_down(parent).is_ok()));
+    Some(found.map(|parent| Place::V2(parent.to_path_buf())).ok_or_else(|| {
         format!("no cgroup from {} upwards is delegated to this user with memory, pids and cpu", folder.display())
     }))
 }
