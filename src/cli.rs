@@ -1,8 +1,10 @@
 //! The command line: one file a subcommand. Runpen's own words go to standard error, one line each.
 
 pub mod doctor;
+mod languages;
 mod log;
 pub mod run;
+mod schema;
 mod settings;
 
 use std::io::Write as _;
@@ -53,8 +55,16 @@ enum Command {
         #[arg(long, value_name = "ENGINE", value_parser = engine_choice)]
         engine: Option<EngineChoice>,
     },
+    /// Every language: image, steps, limits, file extensions, and where each value comes from.
+    Languages {
+        /// An array of JSON objects instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove what a crash left behind.
     Gc,
+    /// The JSON schema of the configuration.
+    Schema,
 }
 
 /// A failure with its exit code: the user's mistakes are told apart from ours.
@@ -106,7 +116,12 @@ pub fn main() -> ExitCode {
             Command::Lsp { .. } => Ok(serve().await),
             Command::Run(arguments) => run::run(*arguments, engines(&owner())).await,
             Command::Doctor { json, engine } => doctor(json, engine).await,
+            Command::Languages { json } => {
+                let settings = settings::load(&Layer::default(), None)?;
+                print(&languages::run(&settings, json)?)
+            }
             Command::Gc => gc().await,
+            Command::Schema => print(&schema::run()?),
         }
     });
     // A thread may still sit in a read of stdin; nobody waits for it.
@@ -159,6 +174,14 @@ async fn gc() -> Result<u8, Failure> {
     }
     say(&format!("removed {removed} that a crash had left"));
     Ok(0)
+}
+
+/// Prints an answer. A reader that is gone has had what it wanted.
+fn print(text: &str) -> Result<u8, Failure> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(anyhow::Error::from(error).into()),
+        _ => Ok(0),
+    }
 }
 
 /// Who our containers belong to, as long as this process lives.

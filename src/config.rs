@@ -193,6 +193,22 @@ impl Settings {
         self.ceilings.pids.map_or(pids, |most| pids.min(most))
     }
 
+    /// Where [`Settings::memory_for`] and [`Settings::pids_for`] take a language's limit from: the row's own value or the
+    /// general one.
+    #[must_use]
+    pub fn limit_sources(&self, language: &Language) -> (&str, &str) {
+        let source = |key: &str, own: bool| {
+            if own { self.source(&format!("languages.{}.{key}", language.name)) } else { self.source(key) }
+        };
+        let name = &language.name;
+        let memory = self.memory.is_none() || self.own.memory.contains(name);
+        let pids = self.pids.is_none() || self.own.pids.contains(name);
+        (
+            source("memory", memory && self.memory_for(language) == language.memory),
+            source("pids", pids && self.pids_for(language) == language.pids),
+        )
+    }
+
     /// Where a value comes from: `built-in`, `file:line`, or the name of a layer.
     #[must_use]
     pub fn source(&self, key: &str) -> &str {
@@ -250,12 +266,12 @@ impl fmt::Display for Warning {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file cannot be read.
-    #[error("failed to read the configuration {}", path.display())]
+    #[error("failed to read the configuration {}: {reason}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// It is no TOML.
     #[error("{place}: {reason}")]

@@ -42,7 +42,7 @@ pub fn project_file(folder: &Path, workspace: &[PathBuf]) -> Option<PathBuf> {
 
 /// Reads a file of the configuration, bounded. Links are followed: what they lead to can do no more than the file itself.
 pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
-    let error = |source| ConfigError::Read { path: path.to_owned(), source };
+    let error = |reason| ConfigError::Read { path: path.to_owned(), reason };
     let other = |reason: &str| error(std::io::Error::other(reason.to_owned()));
     // A named pipe would be waited for without end.
     if !std::fs::metadata(path).map_err(error)?.is_file() {

@@ -343,8 +343,7 @@ fn a_memory_flag_wins_over_the_row_of_a_language() {
 fn hostile_project_files_are_bounded() {
     let large = Layers::new().project(vec![b'#'; 2 << 20]);
     let error = large.load().unwrap_err();
-    assert!(error.to_string().ends_with(".runpen.toml"), "{error}");
-    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "it is larger than 1M");
+    assert!(error.to_string().ends_with(".runpen.toml: it is larger than 1M"), "{error}");
     assert!(Layers::new().project(format!("a = {}1{}", "[".repeat(100_000), "]".repeat(100_000))).load().is_err());
     assert!(Layers::new().project(format!("{}\n", "a.".repeat(100_000) + "b = 1")).load().is_err());
     assert!(Layers::new().project([0xff, 0xfe, 0]).load().is_err());
@@ -362,13 +361,16 @@ fn a_project_file_may_be_a_link_but_not_a_pipe() {
     std::os::unix::fs::symlink(layers.folder.path().join("config.toml"), &project).unwrap();
     assert_eq!(layers.settings().timeout, seconds(3));
     let error = load(&Sources { project: Some(Path::new("/dev/zero")), ..Sources::default() }).unwrap_err();
-    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "it is not a file");
+    assert_eq!(error.to_string(), "failed to read the configuration /dev/zero: it is not a file");
 }
 
 #[test]
 fn a_user_file_that_was_named_must_be_there() {
     let error = load(&Sources { user: Some(Path::new("/nowhere/config.toml")), ..Sources::default() }).unwrap_err();
-    assert_eq!(error.to_string(), "failed to read the configuration /nowhere/config.toml");
+    assert!(
+        error.to_string().starts_with("failed to read the configuration /nowhere/config.toml: No such file"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -104,6 +104,7 @@ mod tests {
         all
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the decoder gives it")]
     fn body(text: &str) -> Result<String, FrameError> {
         Ok(text.to_owned())
     }

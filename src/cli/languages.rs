@@ -1,0 +1,203 @@
+//! `runpen languages`: the table of languages after all layers of settings, and where each value comes from.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::config::Settings;
+use crate::language::Language;
+
+/// One language, as `--json` prints it. Sizes and times are written as in the configuration.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    name: &'a str,
+    title: &'a str,
+    image: &'a str,
+    extensions: &'a [String],
+    aliases: &'a [String],
+    shebangs: &'a [String],
+    file_name: &'a str,
+    steps: &'a crate::language::Steps,
+    limits: Limits,
+    env: &'a BTreeMap<String, String>,
+    /// Where each value comes from: `built-in`, `file:line`, or the name of a layer.
+    sources: BTreeMap<&'static str, &'a str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Limits {
+    timeout: String,
+    memory: String,
+    cpus: String,
+    pids: u32,
+    nofile: u32,
+    output_limit: String,
+    network: crate::plan::Network,
+    /// Of the compile step, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compile: Option<CompileLimits>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CompileLimits {
+    timeout: String,
+    memory: String,
+    cpus: String,
+    pids: u32,
+    nofile: u32,
+}
+
+impl<'a> Row<'a> {
+    fn new(language: &'a Language, settings: &'a Settings) -> Self {
+        let cpus = |milli: u32| crate::config::Cpus::from_milli(milli).to_string();
+        let compile = language.steps.compile.as_ref().map(|_| CompileLimits {
+            timeout: settings.compile_timeout.to_string(),
+            memory: language.compile.memory.to_string(),
+            cpus: cpus(settings.compile_milli_cpus()),
+            pids: language.compile.pids,
+            nofile: language.compile.nofile,
+        });
+        Self {
+            name: &language.name,
+            title: &language.title,
+            image: &language.image,
+            extensions: &language.extensions,
+            aliases: &language.aliases,
+            shebangs: &language.shebangs,
+            file_name: &language.file_name,
+            steps: &language.steps,
+            limits: Limits {
+                timeout: settings.timeout.to_string(),
+                memory: settings.memory_for(language).to_string(),
+                cpus: cpus(settings.cpus.milli()),
+                pids: settings.pids_for(language),
+                nofile: language.nofile,
+                output_limit: settings.output_limit.to_string(),
+                network: settings.network,
+                compile,
+            },
+            env: &language.env,
+            sources: sources(language, settings),
+        }
+    }
+}
+
+fn sources<'a>(language: &Language, settings: &'a Settings) -> BTreeMap<&'static str, &'a str> {
+    let own = |field: &str| settings.source(&format!("languages.{}.{field}", language.name));
+    let mut sources: BTreeMap<&'static str, &'a str> = [
+        ("image", "image"),
+        ("extensions", "extensions"),
+        ("aliases", "aliases"),
+        ("shebangs", "shebangs"),
+        ("fileName", "file-name"),
+        ("steps.run", "steps.run"),
+        ("limits.nofile", "nofile"),
+    ]
+    .into_iter()
+    .map(|(name, field)| (name, own(field)))
+    .collect();
+    let general = [
+        ("limits.timeout", "timeout"),
+        ("limits.cpus", "cpus"),
+        ("limits.outputLimit", "output-limit"),
+        ("limits.network", "network"),
+    ];
+    sources.extend(general.into_iter().map(|(name, field)| (name, settings.source(field))));
+    let (memory, pids) = settings.limit_sources(language);
+    sources.insert("limits.memory", memory);
+    sources.insert("limits.pids", pids);
+    if language.steps.compile.is_some() {
+        sources.insert("steps.compile", own("steps.compile"));
+        sources.insert("limits.compile.timeout", settings.source("compile-timeout"));
+        sources.insert("limits.compile.memory", own("compile.memory"));
+        sources.insert("limits.compile.pids", own("compile.pids"));
+        sources.insert("limits.compile.nofile", own("compile.nofile"));
+    }
+    sources
+}
+
+/// The table as text: for people, or an array of objects.
+pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<String> {
+    let rows: Vec<Row<'_>> = settings.languages.0.values().map(|language| Row::new(language, settings)).collect();
+    if json {
+        return Ok(serde_json::to_string_pretty(&rows)? + "\n");
+    }
+    let width = |of: for<'r> fn(&'r Row<'_>) -> &'r str, least: usize| {
+        rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0).max(least)
+    };
+    let (names, images) = (width(|row| row.name, 8), width(|row| row.image, 5));
+    let mut table = String::new();
+    writeln!(table, "{:names$}  {:images$}  MEMORY  PIDS  FILES  EXTENSIONS", "LANGUAGE", "IMAGE")?;
+    for row in &rows {
+        let extensions: Vec<String> = row.extensions.iter().map(|extension| format!(".{extension}")).collect();
+        let limits = &row.limits;
+        writeln!(
+            table,
+            "{:names$}  {:images$}  {:6}  {:<4}  {:<5}  {}",
+            row.name,
+            row.image,
+            limits.memory,
+            limits.pids,
+            limits.nofile,
+            extensions.join(" ")
+        )?;
+        for (name, words) in [("compile", row.steps.compile.as_ref()), ("run", Some(&row.steps.run))] {
+            if let Some(words) = words {
+                writeln!(table, "  {name}: {}", words.join(" "))?;
+            }
+        }
+        if !row.aliases.is_empty() {
+            writeln!(table, "  also called: {}", row.aliases.join(", "))?;
+        }
+        for (field, source) in row.sources.iter().filter(|(_, source)| **source != "built-in") {
+            writeln!(table, "  {field}: from {source}")?;
+        }
+    }
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{LanguageLayer, Layer, Size, Sources, load};
+
+    fn settings() -> Settings {
+        let python = LanguageLayer { image: Some("mine:1".to_owned()), ..LanguageLayer::default() };
+        let flags = Layer {
+            memory: Some(Size::mib(99)),
+            languages: [("python".to_owned(), python)].into(),
+            ..Layer::default()
+        };
+        load(&Sources { flags: Some(&flags), ..Sources::default() }).unwrap().settings
+    }
+
+    #[test]
+    fn the_table_for_people_says_what_is_not_built_in() {
+        let table = run(&settings(), false).unwrap();
+        let python: Vec<&str> = table.lines().skip_while(|line| !line.starts_with("python")).take(5).collect();
+        assert!(
+            python[0].contains("mine:1") && python[0].contains("99M") && python[0].ends_with(".py .pyw"),
+            "{table}"
+        );
+        assert_eq!(python[1], "  run: python3 {file} {args}");
+        assert_eq!(&python[3..], ["  image: from command line", "  limits.memory: from command line"]);
+    }
+
+    #[test]
+    fn the_array_has_every_language_with_its_limits_and_sources() {
+        let rows: serde_json::Value = serde_json::from_str(&run(&settings(), true).unwrap()).unwrap();
+        let rows = rows.as_array().unwrap();
+        assert_eq!(rows.len(), 6);
+        let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
+        assert_eq!(row("python")["sources"]["image"], "command line");
+        assert_eq!(row("go")["sources"]["image"], "built-in");
+        assert_eq!(row("go")["limits"]["compile"]["cpus"], "2");
+        assert_eq!((&row("cpp")["extensions"][0], &row("cpp")["limits"]["memory"]), (&"cpp".into(), &"99M".into()));
+        assert_eq!(row("python")["limits"].get("compile"), None);
+        assert_eq!(row("java")["steps"]["run"][0], "java");
+    }
+}
