@@ -55,3 +55,26 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     }
     String::from_utf8(bytes).map_err(|_| other("it is not a text in UTF-8"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_nearest_project_file_counts_and_nothing_above_the_project() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        fs::create_dir_all(at("repository/a/b")).unwrap();
+        fs::create_dir_all(at("repository/.git")).unwrap();
+        fs::write(at(".runpen.toml"), "").unwrap();
+        assert_eq!(project_file(&at("repository/a/b"), &[]), None);
+        assert_eq!(project_file(&at("repository/a/b"), &[at("repository/a")]), None);
+        fs::write(at("repository/.runpen.toml"), "").unwrap();
+        assert_eq!(project_file(&at("repository/a/b"), &[]), Some(at("repository/.runpen.toml")));
+        assert_eq!(project_file(&at("repository/a/b"), &[at("repository/a")]), None);
+        fs::write(at("repository/a/.runpen.toml"), "").unwrap();
+        assert_eq!(project_file(&at("repository/a/b"), &[]), Some(at("repository/a/.runpen.toml")));
+    }
+}

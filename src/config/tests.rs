@@ -374,22 +374,6 @@ fn a_user_file_that_was_named_must_be_there() {
 }
 
 #[test]
-fn the_nearest_project_file_counts_and_nothing_above_the_project() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |path: &str| folder.path().join(path);
-    fs::create_dir_all(at("repository/a/b")).unwrap();
-    fs::create_dir_all(at("repository/.git")).unwrap();
-    fs::write(at(".runpen.toml"), "").unwrap();
-    assert_eq!(project_file(&at("repository/a/b"), &[]), None);
-    assert_eq!(project_file(&at("repository/a/b"), &[at("repository/a")]), None);
-    fs::write(at("repository/.runpen.toml"), "").unwrap();
-    assert_eq!(project_file(&at("repository/a/b"), &[]), Some(at("repository/.runpen.toml")));
-    assert_eq!(project_file(&at("repository/a/b"), &[at("repository/a")]), None);
-    fs::write(at("repository/a/.runpen.toml"), "").unwrap();
-    assert_eq!(project_file(&at("repository/a/b"), &[]), Some(at("repository/a/.runpen.toml")));
-}
-
-#[test]
 fn the_schema_describes_what_is_read() {
     let schema = schema();
     assert_eq!(schema["properties"]["compile-timeout"]["pattern"], r"^[0-9.]+ *(ms|s|m|min|h)$");
