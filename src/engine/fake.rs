@@ -46,6 +46,7 @@ struct State {
     unreachable: Mutex<Option<String>>,
     missing: Mutex<Vec<String>>,
     baked: Mutex<Vec<BakeSpec>>,
+    lacking: Mutex<Vec<String>>,
 }
 
 impl FakeEngine {
@@ -69,6 +70,11 @@ impl FakeEngine {
     /// From now on the engine does not answer, for this reason; `None` brings it back.
     pub fn set_unreachable(&self, reason: Option<&str>) {
         *self.state.unreachable.lock().unwrap_or_else(PoisonError::into_inner) = reason.map(str::to_owned);
+    }
+
+    /// From now on receipts name this control as missing.
+    pub fn set_lacking(&self, control: &str) {
+        self.state.lacking.lock().unwrap_or_else(PoisonError::into_inner).push(control.to_owned());
     }
 
     /// An image that is missing until it is pulled.
@@ -218,7 +224,8 @@ impl Handle for FakeHandle {
     }
 
     async fn receipt(&self) -> Result<Receipt, EngineError> {
-        Ok(Receipt { engine: "fake".to_owned(), image: self.image.clone(), ..Receipt::default() })
+        let missing = self.state.lacking.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Receipt { engine: "fake".to_owned(), image: self.image.clone(), missing, ..Receipt::default() })
     }
 }
 

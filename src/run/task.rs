@@ -14,6 +14,7 @@ use super::manager::{Registered, RunRequest, random_id};
 use super::pool::{Pool, Recipe};
 use super::stage::{self, Job, Sequence, StageEnd};
 use super::verdict::{self, Verdict};
+use crate::config::Isolation;
 use crate::engine::{Container, Engine, EngineError, Engines, Spec};
 use crate::language::Language;
 use crate::plan::{CODE_DIR, Plan, Stage};
@@ -103,6 +104,12 @@ impl Task {
 
     async fn execute(&mut self, record: &mut Record) -> Result<Verdict, EngineError> {
         let cancel = self.voice.cancel.clone();
+        if let Isolation::Gvisor | Isolation::Kata = self.request.settings.isolation {
+            // Asked for by name, it is this or nothing: no engine of this version starts either.
+            return Ok(Verdict::failure(
+                "no engine offers the isolation that is set; set isolation = \"auto\"".to_owned(),
+            ));
+        }
         let choice = self.request.settings.engine;
         let Some(engine) = cancel.run_until_cancelled(self.engines.engine(choice)).await else {
             return Ok(Verdict::cancelled());
@@ -191,8 +198,14 @@ impl Task {
             let opening = guest::opening(stage, &nonce, tar);
             (nonce, opening)
         };
-        let begun = self.voice.phase_begins(stage.phase).await;
         let handle = Arc::clone(&container.handle);
+        if self.request.settings.strict
+            && let Err(error) = complete(handle.as_ref()).await
+        {
+            self.remove(handle);
+            return (Verdict::failure(error.to_string()), Vec::new());
+        }
+        let begun = self.voice.phase_begins(stage.phase).await;
         let receipt = tokio::spawn({
             let handle = Arc::clone(&handle);
             async move { handle.receipt().await }
@@ -295,6 +308,19 @@ impl Task {
                 tracing::warn!(container = handle.name(), %error, "a container could not be removed; `runpen gc` tries again");
             }
         });
+    }
+}
+
+/// With `strict`, a container that lacks a control takes no program.
+async fn complete(handle: &dyn crate::engine::Handle) -> Result<(), EngineError> {
+    let receipt = handle.receipt().await?;
+    match receipt.missing.first() {
+        None => Ok(()),
+        Some(missing) => Err(EngineError::ControlMissing {
+            engine: receipt.engine,
+            control: missing.clone(),
+            advice: "mend that, or set strict = false".to_owned(),
+        }),
     }
 }
 

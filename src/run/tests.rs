@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{InputError, Manager, RunHandle, RunRequest, Stdin};
-use crate::config::{Settings, Size, Span, Warm};
+use crate::config::{Isolation, Settings, Size, Span, Warm};
 use crate::engine::fake::FakeEngine;
 use crate::language::Languages;
 use crate::protocol::{Event, Finished, Outcome, PhaseName, Stream};
@@ -305,5 +305,46 @@ async fn a_small_budget_is_kept_and_an_idle_language_is_let_go() {
     manager.expect(&request("shell", "out").language, &settings);
     tokio::time::pause();
     until("idle languages are let go", || engine.alive() == 0).await;
+    removed(&engine, &manager).await;
+}
+
+#[tokio::test]
+async fn strict_refuses_a_sandbox_that_lacks_a_control_and_says_which() {
+    let engine = FakeEngine::default();
+    let manager = Manager::new(Arc::new(engine.clone()));
+    engine.set_lacking("memory: no cgroup");
+    let strict = Arc::new(Settings { strict: true, ..cold().as_ref().clone() });
+    let (stdout, _, _, finished) =
+        finish(manager.start(RunRequest { settings: strict, ..request("python", "out x") })).await;
+    assert_eq!((stdout.as_str(), finished.outcome), ("", Outcome::EngineFailure));
+    assert!(finished.error.is_some_and(|error| error.contains("memory: no cgroup")));
+    let (stdout, _, _, finished) = finish(manager.start(request("python", "out x"))).await;
+    assert_eq!((stdout.as_str(), finished.outcome), ("x\n", Outcome::Exited), "without it the receipt says so");
+    assert_eq!(finished.sandbox.expect("a receipt").missing, ["memory: no cgroup"]);
+    removed(&engine, &manager).await;
+}
+
+#[tokio::test]
+async fn an_isolation_that_nobody_offers_is_refused_and_not_left_out() {
+    let engine = FakeEngine::default();
+    let manager = Manager::new(Arc::new(engine.clone()));
+    let settings = Arc::new(Settings { isolation: Isolation::Gvisor, ..cold().as_ref().clone() });
+    let (stdout, _, _, finished) = finish(manager.start(RunRequest { settings, ..request("python", "out x") })).await;
+    assert_eq!((stdout.as_str(), finished.outcome, engine.started()), ("", Outcome::EngineFailure, 0));
+    removed(&engine, &manager).await;
+}
+
+#[tokio::test]
+async fn a_toolchain_is_prepared_once_and_used_by_every_run() {
+    let engine = FakeEngine::default();
+    let manager = Manager::new(Arc::new(engine.clone()));
+    let runs: Vec<_> = (0..3).map(|_| manager.start(request("go", "out ran"))).collect();
+    for run in runs {
+        let (stdout, _, events, _) = finish(run).await;
+        let Some(Event::Started(started)) = events.first() else { panic!("started comes first") };
+        assert_eq!(stdout, "ran\n");
+        assert!(started.image.starts_with(crate::engine::BAKED), "{}", started.image);
+    }
+    assert_eq!(engine.baked().len(), 1);
     removed(&engine, &manager).await;
 }
