@@ -158,7 +158,7 @@ impl Plan {
             stages.push(Stage {
                 phase: PhaseName::Compile,
                 command: fill(compile),
-                env: language.env(),
+                env: environment(language),
                 sandbox,
                 timeout: settings.compile_timeout.duration(),
                 output_limit: settings.output_limit.bytes(),
@@ -170,7 +170,7 @@ impl Plan {
         sandbox.pids = settings.pids_for(language);
         sandbox.nofile = language.nofile;
         sandbox.code.exec = language.exec;
-        let mut env = language.env();
+        let mut env = environment(language);
         env.extend(settings.env.iter().map(|(name, value)| (name.clone(), value.clone())));
         stages.push(Stage {
             phase: PhaseName::Run,
@@ -191,6 +191,12 @@ impl Plan {
             stages,
         }
     }
+}
+
+/// The language's environment, over a home that exists and can be written: `nobody` has none.
+fn environment(language: &Language) -> Vec<(String, String)> {
+    let home = ("HOME".to_owned(), "/tmp".to_owned());
+    std::iter::once(home).chain(language.env()).collect()
 }
 
 /// Replaces `{file}`, `{class}` and `{args}` in a step. `{args}` as a word of its own becomes one word an argument.
