@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# The language server over its wire, with the scripted engine.
+# The language server over its wire: in memory with the scripted engine, then the real binary with a real engine.
 set -euo pipefail
 
 cargo test --locked --test lsp
+cargo build --locked
+python3 tests/lsp/scripted.py "${CARGO_TARGET_DIR:-target}/debug/runpen"
