@@ -161,6 +161,15 @@ class Client:
             if message["method"] == "runpen/finished":
                 return events
 
+    def says(self, run_id, text):
+        """Waits until what a run has printed contains a text, in however many pieces it comes."""
+        said, place = "", 0
+        while text not in said:
+            message, place = self.wait(
+                lambda m: m.get("method") == "runpen/output" and m["params"]["runId"] == run_id, place
+            )
+            said += message["params"]["text"]
+
     def run(self, command, **argument):
         """Runs and gives the events."""
         return self.events(self.command(command, argument)["runId"])

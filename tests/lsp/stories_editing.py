@@ -66,9 +66,9 @@ def input_is_interactive():
     uri = "file:///work/ask.py"
     editor.open(uri, "python", "name = input('name? ')\nprint('hello', name)\nimport sys\nprint(len(sys.stdin.read()))\n")
     run = editor.command("runpen.runFile", {"uri": uri})["runId"]
-    editor.wait(lambda m: m.get("method") == "runpen/output" and "name?" in m["params"]["text"])
+    editor.says(run, "name? ")
     editor.command("runpen.sendInput", {"runId": run, "text": "Ada\n"})
-    editor.wait(lambda m: m.get("method") == "runpen/output" and "hello Ada" in m["params"]["text"])
+    editor.says(run, "hello Ada\n")
     editor.command("runpen.sendInput", {"runId": run, "text": "12345", "eof": True})
     events = editor.events(run)
     check_events(events)
