@@ -134,27 +134,28 @@ impl Document {
         let mut edits = Vec::with_capacity(changes.len());
         for change in changes {
             let old = self.text.clone();
-            match change.range {
-                None => self.replace(&change.text),
-                Some(_) if self.state != State::Good => continue,
-                Some(range) => {
-                    let Some(bytes) = byte_range(&old, from_lsp(range), encoding) else {
-                        tracing::warn!(uri = self.uri, ?range, "a change lies outside the document");
-                        self.state = State::OutOfSync;
-                        continue;
-                    };
-                    edits.push(Edit::new(old.as_str(), bytes.clone(), &change.text));
-                    let mut text = String::with_capacity(old.as_str().len() + change.text.len());
-                    text.push_str(&old.as_str()[..bytes.start]);
-                    text.push_str(&change.text);
-                    text.push_str(&old.as_str()[bytes.end..]);
-                    self.replace(&text);
+            if let Some(range) = change.range {
+                if !self.is_known() {
                     continue;
                 }
+                let Some(bytes) = byte_range(&old, from_lsp(range), encoding) else {
+                    tracing::warn!(uri = self.uri, ?range, "a change lies outside the document");
+                    self.state = State::OutOfSync;
+                    continue;
+                };
+                edits.push(Edit::new(old.as_str(), bytes.clone(), &change.text));
+                self.replace(&[&old.as_str()[..bytes.start], &change.text, &old.as_str()[bytes.end..]].concat());
+            } else {
+                self.replace(&change.text);
+                edits.push(Edit::between(old.as_str(), self.text.as_str()));
             }
-            edits.push(Edit::between(old.as_str(), self.text.as_str()));
         }
         edits
+    }
+
+    /// Whether the text is the one that the editor shows.
+    pub(crate) fn is_known(&self) -> bool {
+        self.state == State::Good
     }
 
     fn source(&self) -> Result<Source, SourceError> {

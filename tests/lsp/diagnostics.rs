@@ -69,6 +69,16 @@ async fn an_edit_above_moves_them_and_one_at_their_line_takes_them_away() {
 }
 
 #[tokio::test]
+async fn a_text_that_is_not_known_any_more_shows_none() {
+    let mut server = impatient().await;
+    server.open("hang\nx\n").await;
+    diagnosed(&mut server).await;
+    server.change(2, [9, 0], [9, 1], "?").await;
+    assert_eq!(server.notification(METHOD).await["diagnostics"], json!([]));
+    server.finish().await;
+}
+
+#[tokio::test]
 async fn an_edit_during_the_run_counts() {
     let mut server = TestServer::builder()
         .settings(|settings| settings.settings.timeout = Span(Duration::from_millis(300)))

@@ -39,6 +39,10 @@ pub(crate) fn changed(session: &Shared, params: &DidChangeTextDocumentParams) {
             return;
         };
         board.results.edited(&key, &edits, &document.text);
+        if !document.is_known() {
+            // Nobody can tell where anything is now.
+            board.results.closed(&key);
+        }
     }
     session.publish(&key);
 }
