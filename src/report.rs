@@ -148,7 +148,7 @@ pub fn parse(format: ReportFormat, input: &Input<'_>) -> Vec<Message> {
     messages
 }
 
-/// Whether what the stage prints on standard error is for machines, so that [`render`] must say it to people.
+/// Whether what the stage prints on standard error is for machines, so that [`render()`] must say it to people.
 #[must_use]
 pub fn for_machines(format: ReportFormat, phase: PhaseName) -> bool {
     format == ReportFormat::Java && phase == PhaseName::Compile

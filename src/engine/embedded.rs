@@ -1,6 +1,6 @@
 //! Linux namespaces without a daemon, with the machine's own toolchains.
 //!
-//! See the modules: [`launcher`] makes sandboxes, [`inside`] is what happens in a new one, [`engine`] is the server's side.
+//! See the modules: `launcher` makes sandboxes, `inside` is what happens in a new one, `engine` is the server's side.
 
 #[cfg(target_os = "linux")]
 mod advice;

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::config::EngineChoice;
 use crate::protocol::{Receipt, Stream};
-use crate::run::guest::Trailer;
+use crate::run::guest::{READY, Trailer};
 
 /// The scripted engine. Cheap to clone; clones share their counts.
 #[derive(Debug, Clone, Default)]
@@ -258,6 +258,7 @@ impl Actor {
         let mut length = records * 10_240;
         if records == 0 {
             // An interpreter that waits: its program comes later, announced by its lengths.
+            self.say(Stream::Stderr, READY.to_vec()).await;
             let mut lengths = [0; 32];
             self.stdin.read_exact(&mut lengths).await?;
             let lengths = String::from_utf8_lossy(&lengths).into_owned();

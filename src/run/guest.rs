@@ -77,6 +77,9 @@ impl Boot {
     }
 }
 
+/// What an interpreter says on standard error when it is up and waits.
+pub const READY: &[u8] = b"\x1eready\x1e";
+
 /// What starts the interpreter of a [`Boot`], written as soon as its container runs.
 #[must_use]
 pub fn arming(boot: &Boot, nonce: &str) -> Bytes {

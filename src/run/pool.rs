@@ -34,6 +34,9 @@ const INTERPRETER_COST: u64 = 48 * MIB;
 /// A refill starts this long after the take at the latest, so that a long run does not leave the pool empty.
 const GIVE_WAY: Duration = Duration::from_millis(300);
 
+/// The longest that an interpreter may take to come up.
+const BOOT_DEADLINE: Duration = Duration::from_secs(20);
+
 /// How often expiry and stale images are looked for while anything waits.
 const TICK: Duration = Duration::from_secs(30);
 
@@ -360,8 +363,26 @@ async fn make(engine: &dyn Engine, recipe: &Recipe) -> Result<Waiting, EngineErr
             let script = guest::arming(boot, &nonce);
             container.stdin.write_all(&script).await.map_err(|error| failed(error.to_string()))?;
             container.stdin.flush().await.map_err(|error| failed(error.to_string()))?;
+            ready(&mut container).await.map_err(failed)?;
             Some(nonce)
         }
     };
     Ok(Waiting { container, nonce, digest })
+}
+
+/// Waits until the interpreter says that it is up. Anything else it says is why it cannot be.
+async fn ready(container: &mut Container) -> Result<(), String> {
+    let mut said = Vec::new();
+    let listening = async {
+        while said.len() < guest::READY.len() {
+            let Some(chunk) = container.output.recv().await else { break };
+            said.extend_from_slice(&chunk.bytes);
+        }
+    };
+    let in_time = tokio::time::timeout(BOOT_DEADLINE, listening).await.is_ok();
+    if said == guest::READY {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&said).lines().next_back().unwrap_or_default().to_owned();
+    Err(if in_time { format!("it said: {said}") } else { format!("it was not up in time; it said: {said}") })
 }

@@ -4,7 +4,13 @@
 {
   const fs = require('fs');
   const Module = require('module');
+  // What the first file and the first line of output would load, loaded before there is a program to wait for it.
+  fs.writeFileSync(__filename, '');
+  module.constructor._extensions['.js'](new Module(__filename), __filename);
+  require('util').inspect([{}, 'a', new Error().stack]);
+  for (const stream of [process.stdout, process.stderr]) stream.write('');
   fs.unlinkSync(__filename);
+  fs.writeSync(2, '\x1eready\x1e');
   const take = (length) => {
     const taken = Buffer.alloc(length);
     for (let at = 0; at < length; ) {
