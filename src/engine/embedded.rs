@@ -1,6 +1,36 @@
-//! Linux namespaces without a daemon, with the machine's own toolchains.
+//! Linux namespaces without a daemon, with the machine's own toolchains: the engine where there is no other.
 //!
-//! See the modules: `launcher` makes sandboxes, `inside` is what happens in a new one, `engine` is the server's side.
+//! # Theory of operation
+//!
+//! The server starts one `launcher`, this very binary in another role, with one thread and no memory to speak of. It
+//! gets orders and descriptors over a socket (`wire`). For each it makes a cgroup where it can (`cgroup`, else
+//! `watch`) and clones a child into seven new namespaces (`raw`). The child builds its root (`root`), fences itself in
+//! (`inside`, `fence`, `filter`), says what the kernel now says of it, and becomes the command. The server holds
+//! pipes and a socket (`handle`); closing the socket kills, and so does the death of the server or of the launcher.
+//!
+//! It never runs anything unsandboxed, and nothing can ask it to: a step that fails ends the child, and a machine that
+//! cannot do it gets an error with the reason and what to do (`advice`).
+//!
+//! # Why not a whole sandboxing component
+//!
+//! Built on parts that are well kept and need no C library: `rustix` for system calls, `seccompiler` (from the Firecracker
+//! family) for filters, `landlock` by Landlock's own people. Compared with, each tried here as root but the last, which was read:
+//!
+//! | | what spoke against it |
+//! |---|---|
+//! | `hakoniwa` 1.8 | forks the calling process, so the whole server with its threads, and keeps the copy for the run; `kill(0, SIGTERM)` from inside killed the server, since the session is the server's; root inside a run is root outside in the user map; bounding set left full; no filter without the C library libseccomp; a tmpfs without bounds; blocking threads; LGPL |
+//! | `bubblewrap` 0.8 | has to be installed first, the very thing this engine is to spare; no resource limits, no inode bound, no Landlock, no filter of its own; nobody is root outside here too |
+//! | `libcontainer` 0.7 | made for a container on disk: a bundle, a root file system, a state folder for each; a hundred crates and libseccomp; its own process is forked as well |
+//!
+//! FIGURES
+//!
+//! # What it cannot do
+//!
+//! - Without a cgroup, CPU time has no bound but the run's deadline, memory is watched and not held. The receipt says so.
+//! - For an ordinary user, supplementary groups stay with the process; only root may give them away. None of the files
+//!   that they open is in the root.
+//! - Toolchains outside `/usr` (pyenv, nvm, rustup) are not seen.
+//! - One kernel is shared with the host. Against holes in it, gVisor or Kata behind Docker is the stronger wall.
 
 #[cfg(target_os = "linux")]
 mod advice;

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -27,6 +28,9 @@ const WAITING: usize = 64;
 
 /// Bytes of the largest chunk.
 const CHUNK: usize = 16 * 1024;
+
+/// For how long the end is waited for, where only the end tells what was used.
+const SOON: Duration = Duration::from_millis(100);
 
 /// How it stands with a sandbox.
 #[derive(Debug, Clone)]
@@ -103,11 +107,11 @@ impl Handle for Sandbox {
     }
 
     async fn usage(&self) -> Option<Usage> {
-        let state = self.state.borrow().clone();
-        let used = match state {
-            State::Ended(ended) => ended.usage,
-            State::Alive => self.used_so_far()?,
-            State::Failed(_) | State::Lost => return None,
+        let so_far = matches!(*self.state.borrow(), State::Alive).then(|| self.used_so_far()).flatten();
+        let used = match so_far {
+            Some(used) => used,
+            // Without a cgroup only the launcher knows, when it is over; one who asks has reason to think that it soon is.
+            None => tokio::time::timeout(SOON, self.ended()).await.ok()?.ok()?.usage,
         };
         Some(Usage { cpu_ms: used.cpu_ms, peak_memory_bytes: used.peak_memory, oom_kills: used.oom_kills })
     }
@@ -116,7 +120,9 @@ impl Handle for Sandbox {
 impl Sandbox {
     fn used_so_far(&self) -> Option<Used> {
         let folder = |of: &str| self.held.folders.iter().find(|(name, _)| name == of).map(|(_, path)| path.as_ref());
-        Some(cgroup::used(folder("memory")?, folder("cpu")?))
+        let used = cgroup::used(folder("memory")?, folder("cpu")?);
+        // It may have ended, and its cgroup with it, since we looked.
+        used.cpu_ms.is_some().then_some(used)
     }
 }
 

@@ -53,8 +53,8 @@ pub(super) fn write(policy: &Policy, held: &Held, facts: &Facts, toolchain: Stri
             missing.push(format!("pids: counted with all processes of this user before Linux 5.14; {DELEGATE}"));
         }
         missing.push(format!("cpus: a share of CPU time needs a cgroup ({why}); {DELEGATE}"));
-        missing.push(format!("memory: held by a watch and not by the kernel ({why}); {DELEGATE}"));
-        missing.push(format!("swap: cannot be switched off without a cgroup ({why}); {DELEGATE}"));
+        missing.push("memory: held by a watch and not by the kernel; the same as for cpus helps".to_owned());
+        missing.push("swap: cannot be switched off; the same as for cpus helps".to_owned());
     }
     if facts.landlock.starts_with("none") {
         missing.push(format!("landlock: {}; use a kernel with it in its 'lsm=' list", facts.landlock));
