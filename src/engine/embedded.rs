@@ -65,6 +65,8 @@ mod root;
 #[cfg(target_os = "linux")]
 mod toolchain;
 #[cfg(target_os = "linux")]
+mod tree;
+#[cfg(target_os = "linux")]
 mod watch;
 #[cfg(target_os = "linux")]
 mod wire;

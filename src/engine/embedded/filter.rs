@@ -2,34 +2,41 @@
 //!
 //! # Theory of operation
 //!
-//! Two filters, and the kernel takes the stricter answer. The first allows what is listed and answers `ENOSYS` to the
-//! rest, as a kernel without that call would: libraries then use the older way. That is what must happen to `clone3`, whose
-//! flags a filter cannot see. The second says `EPERM` to calls that a program should know are forbidden, and to allowed
-//! calls with forbidden arguments: new namespaces, address families beside the ordinary ones, typing into a terminal. A
-//! call through another architecture's table (32-bit `int 0x80`) kills the process.
+//! Two filters, and the kernel takes the stricter answer. The first knows numbers only: it allows what is listed, says `EPERM`
+//! to what a program should know is forbidden, and to the rest `ENOSYS`, as a kernel without that call would: libraries then
+//! use the older way. That is what must happen to `clone3`, whose flags a filter cannot see. The second says `EPERM` to
+//! allowed calls with forbidden arguments: new namespaces, address families beside the ordinary ones, devices, typing into
+//! a terminal. A call through another architecture's table (32-bit `int 0x80`) kills the process.
 //!
 //! What Docker allows and this does not: `ptrace`, `process_vm_*`, `process_madvise`, `pidfd_getfd`, `kcmp`, `io_uring`, `personality` other
 //! than asking, `chroot`, sockets other than UNIX, IPv4, IPv6 and
 //! netlink's routing, device nodes, `sync` (it would flush every disk of the machine), setting clocks and priorities of I/O.
 
 use std::collections::BTreeMap;
+use std::io;
 
-use super::calls::{COMMON, NEW, REFUSED};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition as Condition,
     SeccompFilter, SeccompRule, TargetArch,
 };
 
+use super::calls::{COMMON, NEW, REFUSED};
+use super::tree::{self, Verdict};
+
+const EPERM: u16 = 1;
+const ENOSYS: u16 = 38;
+
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// The compiled filters, in the order to apply them.
-pub(super) fn compile() -> Result<Vec<BpfProgram>, seccompiler::BackendError> {
-    let arch = TargetArch::try_from(std::env::consts::ARCH)?;
-    let allow =
-        SeccompFilter::new(allowed(), SeccompAction::Errno(libc::ENOSYS.cast_unsigned()), SeccompAction::Allow, arch)?;
-    let refuse =
-        SeccompFilter::new(refused()?, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM.cast_unsigned()), arch)?;
-    Ok(vec![allow.try_into()?, refuse.try_into()?])
+pub(super) fn compile() -> io::Result<Vec<BpfProgram>> {
+    let numbers =
+        tree::build(&listed(), Verdict::Errno(ENOSYS)).ok_or_else(|| io::Error::other("too many system calls"))?;
+    let arguments = (|| -> Result<BpfProgram, seccompiler::BackendError> {
+        let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+        SeccompFilter::new(refused()?, SeccompAction::Allow, SeccompAction::Errno(u32::from(EPERM)), arch)?.try_into()
+    })();
+    Ok(vec![numbers, arguments.map_err(io::Error::other)?])
 }
 
 /// Whether the filters exist for this machine's architecture.
@@ -37,16 +44,22 @@ pub(super) fn supported() -> bool {
     TargetArch::try_from(std::env::consts::ARCH).is_ok()
 }
 
-fn allowed() -> Rules {
-    let mut calls: Vec<libc::c_long> = COMMON.to_vec();
+/// All calls with a verdict of their own, in order.
+fn listed() -> Vec<(u32, Verdict)> {
+    let mut allowed: Vec<libc::c_long> = COMMON.to_vec();
     #[cfg(target_arch = "x86_64")]
-    calls.extend(super::calls::X86_64);
-    calls.extend(NEW);
-    calls.into_iter().map(|call| (call, Vec::new())).collect()
+    allowed.extend(super::calls::X86_64);
+    allowed.extend(NEW);
+    let allowed = allowed.iter().map(|call| (call, Verdict::Allow));
+    let refused = REFUSED.iter().map(|call| (call, Verdict::Errno(EPERM)));
+    // A map: should a call be in both lists, the refusal, which comes later, counts.
+    let all: BTreeMap<u32, Verdict> =
+        allowed.chain(refused).filter_map(|(call, verdict)| Some((u32::try_from(*call).ok()?, verdict))).collect();
+    all.into_iter().collect()
 }
 
 fn refused() -> Result<Rules, seccompiler::BackendError> {
-    let mut rules: Rules = REFUSED.iter().map(|&call| (call, Vec::new())).collect();
+    let mut rules = Rules::new();
     let mut spaces = Vec::new();
     for flag in NAMESPACE_FLAGS {
         spaces.push(SeccompRule::new(vec![Condition::new(0, Len::Qword, Op::MaskedEq(flag), flag)?])?);
@@ -103,18 +116,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_filters_compile_and_fit_the_kernels_limit() {
-        for program in compile().unwrap() {
-            assert!((2..4096).contains(&program.len()), "{} instructions", program.len());
+    fn the_filters_compile_and_are_short() {
+        let programs = compile().unwrap();
+        for program in &programs {
+            assert!((2..512).contains(&program.len()), "{} instructions", program.len());
+        }
+        // The kernel runs it for every call number there is.
+        let steps: usize = (0..470).map(|number| tree::tests::run_here(&programs[0], number).1).sum();
+        assert!(steps < 470 * 14, "{steps} steps");
+    }
+
+    #[test]
+    fn nothing_is_both_allowed_and_refused() {
+        for call in REFUSED {
+            assert!(!COMMON.contains(call) && !NEW.contains(call), "system call {call} is in two lists");
         }
     }
 
     #[test]
-    fn nothing_refused_whole_is_allowed() {
-        let allowed = allowed();
-        for call in REFUSED {
-            assert!(!allowed.contains_key(call), "system call {call} is in both lists");
+    fn each_list_gets_its_answer() {
+        let program = &compile().unwrap()[0];
+        let answer = |call: libc::c_long| tree::tests::run_here(program, u32::try_from(call).unwrap()).0;
+        assert_eq!(answer(libc::SYS_read), 0x7fff_0000);
+        assert_eq!(answer(libc::SYS_openat), 0x7fff_0000);
+        for &call in REFUSED {
+            assert_eq!(answer(call), 0x0005_0001, "system call {call}");
         }
-        assert!(!allowed.contains_key(&libc::SYS_clone3), "its flags cannot be filtered");
+        for call in [libc::SYS_clone3, 335, 500, 0x4000_0000, 0xffff_ffff] {
+            assert_eq!(answer(call), 0x0005_0026, "system call {call}: its flags cannot be filtered, or it is unknown");
+        }
+        let allowed = (0..10_000).filter(|&call| answer(call) == 0x7fff_0000).count();
+        assert_eq!(allowed, listed().iter().filter(|(_, verdict)| *verdict == Verdict::Allow).count());
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Inherited<'a> {
     /// The launcher itself.
     pub(super) launcher: &'a OwnedFd,
     pub(super) filters: &'a [BpfProgram],
+    /// Folders of runtimes in `/etc`.
+    pub(super) runtimes: &'a [String],
     /// Whether a cgroup bounds its processes.
     pub(super) in_cgroup: bool,
 }
@@ -64,7 +66,7 @@ fn try_become(order: &Order, ends: Ends, mut inherited: Inherited<'_>) -> Result
     die_with(inherited.launcher)?;
     loopback::bring_up().step(|| "bring up the loopback device".to_owned())?;
     rustix::system::sethostname(b"runpen").step(|| "set the host name".to_owned())?;
-    root::enter(&order.policy)?;
+    root::enter(&order.policy, inherited.runtimes)?;
     rustix::process::setsid().step(|| "leave the session".to_owned())?;
     limit(&order.policy, inherited.in_cgroup)?;
     drop_capabilities()?;

@@ -16,6 +16,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Gid, Pid, Signal, Uid, WaitId, WaitIdOptions, WaitIdStatus};
@@ -66,11 +67,29 @@ struct Launcher {
     /// Stands for this process, so that a child can see whether it still lives.
     own: OwnedFd,
     filters: Vec<BpfProgram>,
+    runtimes: Runtimes,
     place: Result<Place, String>,
     /// Start of all names, and how many there were.
     prefix: String,
     born: u64,
     sandboxes: Vec<Sandbox>,
+}
+
+/// Folders of runtimes in `/etc`, looked for again when something was installed.
+#[derive(Default)]
+struct Runtimes {
+    folders: Vec<String>,
+    of: Option<SystemTime>,
+}
+
+impl Runtimes {
+    fn refresh(&mut self) {
+        let changed = fs::metadata("/etc").and_then(|etc| etc.modified()).ok();
+        if self.of.is_none() || self.of != changed {
+            self.folders = super::root::runtimes_in_etc();
+            self.of = changed;
+        }
+    }
 }
 
 struct Sandbox {
@@ -100,6 +119,7 @@ fn prepare() -> Result<(Launcher, OwnedFd), Failure> {
         filters: super::filter::compile()
             .map_err(io::Error::other)
             .step(|| "compile the system call filters".to_owned())?,
+        runtimes: Runtimes::default(),
         place: Place::find(),
         prefix: cgroup::prefix(),
         born: 0,
@@ -191,6 +211,7 @@ impl Launcher {
     fn give_birth(&mut self, order: &Order, ends: Ends) -> Result<Sandbox, Failure> {
         let name = format!("{}{}", self.prefix, self.born);
         self.born += 1;
+        self.runtimes.refresh();
         let cgroup = match &self.place {
             Ok(place) => Some(Cgroup::create(place, &name, &order.policy).step(|| "make a cgroup".to_owned())?),
             Err(_) => None,
@@ -236,8 +257,14 @@ impl Launcher {
             Side::Child => {
                 // Its end must show when the launcher dies, so no copy may be here.
                 drop(tell);
-                let inherited =
-                    Inherited { go, tasks, launcher: &self.own, filters: &self.filters, in_cgroup: cgroup.is_some() };
+                let inherited = Inherited {
+                    go,
+                    tasks,
+                    launcher: &self.own,
+                    filters: &self.filters,
+                    runtimes: &self.runtimes.folders,
+                    in_cgroup: cgroup.is_some(),
+                };
                 become_command(order, ends, inherited);
                 // Not a return: the launcher's loop is not this process's.
                 std::process::exit(NOT_BEGUN)
