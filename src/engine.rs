@@ -192,6 +192,14 @@ pub enum EngineError {
         /// What to do.
         advice: String,
     },
+    /// An engine without images does not find the language on this machine.
+    #[error("{reason}; {advice}")]
+    ToolchainMissing {
+        /// What is not where.
+        reason: String,
+        /// What to install.
+        advice: String,
+    },
     /// The image cannot run what it must.
     #[error("image {image} cannot be used: {reason}")]
     ImageUnusable {

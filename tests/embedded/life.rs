@@ -85,7 +85,7 @@ async fn a_missing_toolchain_names_the_package() {
         let spec = Spec { image: image.to_owned(), command: vec!["true".to_owned()], sandbox: sandbox() };
         match engine.start(&spec).await {
             Ok(_) => assert!(found.unwrap().digest.contains('/'), "the toolchain is named"),
-            Err(EngineError::ImageMissing { advice, .. }) => {
+            Err(EngineError::ToolchainMissing { advice, .. }) => {
                 assert!(found.is_none());
                 assert!(advice.contains("apt install") && advice.contains("apk add"), "{advice}");
             }

@@ -261,7 +261,7 @@ impl Engine for EmbeddedEngine {
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
         let found = match toolchain::find(reference) {
             Ok(found) => found,
-            Err(EngineError::ImageMissing { .. }) => return Ok(None),
+            Err(EngineError::ToolchainMissing { .. }) => return Ok(None),
             Err(other) => return Err(other),
         };
         if let Some(found) = &found {

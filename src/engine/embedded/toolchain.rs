@@ -76,17 +76,16 @@ pub(super) fn find(image: &str) -> Result<Option<Found>, EngineError> {
     };
     let mut first = None;
     for program in toolchain.programs {
-        let Some(path) = look_up(program, PATH) else { return Err(toolchain.missing(image, program)) };
+        let Some(path) = look_up(program, PATH) else { return Err(toolchain.missing(program)) };
         first.get_or_insert(path);
     }
     Ok(first.map(|program| Found { program, version: Some(toolchain.version).filter(|word| !word.is_empty()) }))
 }
 
 impl Toolchain {
-    fn missing(&self, image: &str, program: &str) -> EngineError {
+    fn missing(&self, program: &str) -> EngineError {
         let [debian, fedora, alpine] = self.packages;
-        EngineError::ImageMissing {
-            image: image.to_owned(),
+        EngineError::ToolchainMissing {
             reason: format!("the embedded engine uses this machine's own {program}, and none is in {PATH}"),
             advice: format!(
                 "install it: 'apt install {debian}' on Debian and Ubuntu, 'dnf install {fedora}' on Fedora, 'apk add {alpine}' on Alpine"
@@ -154,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_missing_one_names_the_packages() {
-        let text = TABLE[3].missing("gcc:14", "g++").to_string();
+        let text = TABLE[3].missing("g++").to_string();
         assert!(text.contains("apt install g++") && text.contains("dnf install gcc-c++"), "{text}");
     }
 }

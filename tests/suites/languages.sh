@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# The stories of `runpen run` for every language, the same for each engine.
+set -euo pipefail
+
+# What the embedded engine runs: this machine's own.
+source tests/setup/common.sh
+need python3:python3 node:nodejs g++:g++ javac:default-jdk-headless go:golang-go
+
+cargo build --locked --release
+status=0
+for engine in docker embedded; do
+  echo "languages: $engine"
+  python3 tests/stories/cli.py target/release/runpen "$engine" || status=1
+done
+echo "languages: docker, shell on Alpine"
+RUNPEN_CONFIG=$(dirname "$RUNPEN_CONFIG")/config-alpine.toml
+for only in "every language" "sleeper"; do
+  python3 tests/stories/cli.py target/release/runpen docker --only "$only" || status=1
+done
+exit "$status"
