@@ -80,9 +80,9 @@ pub struct Bake {
     /// Environment of the script and of all steps on the derived image, laid over the language's own.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// The commands on the derived image, where they differ.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub steps: Option<Steps>,
+    /// Words put behind the first word of the compile step on the derived image.
+    #[serde(default)]
+    pub compile_flags: Vec<String>,
     /// Whether a run waits for it, because without it the run would take as long.
     #[serde(default)]
     pub wait: bool,

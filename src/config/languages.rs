@@ -62,8 +62,8 @@ pub(super) fn lay_over(
         changed.push("steps.compile");
     }
     if own_steps {
-        // A derived image may come with commands of its own, which would replace the user's.
-        language.bake = language.bake.filter(|bake| bake.steps.is_none());
+        // Flags for the built-in compiler may be nonsense to the user's.
+        language.bake = language.bake.filter(|bake| bake.compile_flags.is_empty());
     }
     if row.boot.is_some() {
         language.boot = row.boot;

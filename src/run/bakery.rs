@@ -159,8 +159,8 @@ fn baked(language: &Language, bake: &Bake, reference: String) -> Language {
     let mut language = language.clone();
     language.image = reference;
     language.env = environment(&language, bake).into_iter().collect();
-    if let Some(steps) = &bake.steps {
-        language.steps = steps.clone();
+    if let Some(compile) = language.steps.compile.as_mut().filter(|compile| !compile.is_empty()) {
+        compile.splice(1..1, bake.compile_flags.iter().cloned());
     }
     language
 }
