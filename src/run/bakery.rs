@@ -158,6 +158,8 @@ fn environment(language: &Language, bake: &Bake) -> Vec<(String, String)> {
 fn baked(language: &Language, bake: &Bake, reference: String) -> Language {
     let mut language = language.clone();
     language.image = reference;
+    // What is derived is not derived from again.
+    language.bake = None;
     language.env = environment(&language, bake).into_iter().collect();
     if let Some(compile) = language.steps.compile.as_mut().filter(|compile| !compile.is_empty()) {
         compile.splice(1..1, bake.compile_flags.iter().cloned());
