@@ -63,15 +63,12 @@ pub(super) fn build(listed: &[(u32, Verdict)], otherwise: Verdict) -> Option<Bpf
 /// Where each run of equal verdicts begins, from 0.
 fn ranges(listed: &[(u32, Verdict)], otherwise: Verdict) -> Vec<(u32, Verdict)> {
     let mut ranges = vec![(0, otherwise)];
-    let mut begin = |number: u32, verdict| match ranges.last_mut() {
-        Some((start, last)) if *start == number => *last = verdict,
-        Some((_, last)) if *last == verdict => {}
-        _ => ranges.push((number, verdict)),
-    };
     for &(number, verdict) in listed {
-        begin(number, verdict);
-        begin(number + 1, otherwise);
+        // The end of the run before is where this one begins: it was not an end.
+        ranges.pop_if(|(start, _)| *start == number);
+        ranges.extend([(number, verdict), (number + 1, otherwise)]);
     }
+    ranges.dedup_by_key(|(_, verdict)| *verdict);
     ranges
 }
 
@@ -130,6 +127,13 @@ pub(super) mod tests {
                 listed.iter().find(|(own, _)| *own == number).map_or(Verdict::Errno(38), |(_, verdict)| *verdict);
             assert_eq!(run(&program, OWN, number).0, expected.code(), "system call {number}");
         }
+    }
+
+    #[test]
+    fn neighbours_with_one_verdict_are_one_range() {
+        let listed = [(0, Verdict::Allow), (1, Verdict::Allow), (2, Verdict::Allow), (9, Verdict::Allow)];
+        let starts: Vec<u32> = ranges(&listed, Verdict::Kill).iter().map(|(start, _)| *start).collect();
+        assert_eq!(starts, [0, 3, 9, 10]);
     }
 
     #[test]
