@@ -30,6 +30,7 @@ local namespace = vim.api.nvim_create_namespace('runpen.screen')
 ---@field private parser runpen.Parser
 ---@field private waiting { text: string, group?: string }[]
 ---@field private head integer index of the oldest that waits
+---@field private tail integer index of the newest
 ---@field private bytes integer that wait
 ---@field private cut boolean something that waited was dropped
 ---@field private timer? uv.uv_timer_t
@@ -58,6 +59,7 @@ function M.new(max_lines, on_change)
     parser = ansi.new(),
     waiting = {},
     head = 1,
+    tail = 0,
     bytes = 0,
     cut = false,
     drawn_at = -math.huge,
@@ -95,9 +97,10 @@ function Screen:append(text, stream)
   end
   local group = stream == 'stderr' and 'RunpenStderr' or stream == 'stdin' and 'RunpenStdin' or nil
   text = self:untangle(text, stream)
-  table.insert(self.waiting, { text = text, group = group })
+  self.tail = self.tail + 1
+  self.waiting[self.tail] = { text = text, group = group }
   self.bytes = self.bytes + #text
-  while self.bytes > WAITING_LIMIT and self.head < #self.waiting do
+  while self.bytes > WAITING_LIMIT and self.head < self.tail do
     local oldest = self.waiting[self.head]
     self.waiting[self.head] = nil
     self.head = self.head + 1
@@ -168,7 +171,7 @@ function Screen:draw()
     end
     self.timer = nil
   end
-  if self.closed or self.head > #self.waiting or not vim.api.nvim_buf_is_valid(self.bufnr) then
+  if self.closed or self.head > self.tail or not vim.api.nvim_buf_is_valid(self.bufnr) then
     return
   end
   local began = now()
@@ -182,12 +185,12 @@ end
 ---@private
 function Screen:write()
   local waiting, cut = self.waiting, self.cut
-  local first = self.head
-  self.waiting, self.head, self.bytes, self.cut = {}, 1, 0, false
+  local first, newest = self.head, self.tail
+  self.waiting, self.head, self.tail, self.bytes, self.cut = {}, 1, 0, 0, false
   -- From the end, only as many lines as are kept; what is above them is not even looked at.
   local room = self.max_lines
   local from = 1
-  local start = #waiting
+  local start = newest
   while start >= first do
     local text = waiting[start].text
     from = tail_start(text, room)
@@ -209,14 +212,14 @@ function Screen:write()
   local replace_last = not cut
   if cut then
     self.parser:reset()
-    -- The part of a line that is left of a gap would look like a whole one.
-    local text = waiting[start].text:sub(from)
-    local newline = from == 1 and text:find('\n', 1, true)
-    waiting[start] = { text = newline and text:sub(newline + 1) or text, group = waiting[start].group }
+    waiting[start] = { text = waiting[start].text:sub(from), group = waiting[start].group }
+    -- What was drawn goes with what never was. The last line has no end yet, and the offset counts one.
+    local drawn = vim.api.nvim_buf_get_offset(self.bufnr, vim.api.nvim_buf_line_count(self.bufnr))
+    self.dropped = self.dropped + math.max(0, drawn - 1)
   end
   ---@type runpen.Line[]
   local lines = {}
-  for index = start, #waiting do
+  for index = start, newest do
     vim.list_extend(lines, self.parser:feed(waiting[index].text, waiting[index].group))
   end
   table.insert(lines, self.parser.line)

@@ -1,0 +1,143 @@
+--- When things go wrong: no program, a dead server, a flood.
+
+local children = require('child')
+
+local function with(options, body)
+  local child = children.start(options)
+  local ok, problem = xpcall(body, function(err)
+    return debug.traceback(tostring(err), 2)
+  end, child)
+  if ok then
+    ok, problem = pcall(child.assert_calm, child)
+  end
+  child:stop()
+  assert(ok, problem)
+end
+
+return {
+  {
+    'a missing program is one line, not an error',
+    function()
+      with({ cmd = { 'runpen-that-is-not-there', 'lsp' }, init = [[vim.lsp.enable('runpen')]] }, function(child)
+        child:edit('nothing.py', { 'print(1)' })
+        child:wait_screen('is not installed: cargo install runpen')
+        child:command('echo ""')
+        child:command('Runpen')
+        child:wait_screen('is not installed: cargo install runpen')
+        child:command('checkhealth runpen')
+        child:wait_screen('is not installed')
+      end)
+    end,
+  },
+  {
+    'a server that is killed is told in one line, and the next run starts it again',
+    function()
+      with({}, function(child)
+        child:edit('killed.py', { 'print("alive")', 'input()' })
+        child:command('Runpen')
+        child:wait_screen('alive')
+        local pid = child:server_pid()
+        assert(vim.uv.kill(pid, 'sigkill') == 0)
+        assert(child:finished(1).outcome == 'engine_failure')
+        child:wait_screen('the server ended (signal 9)')
+        child:assert_calm()
+        child:lua([[vim.api.nvim_buf_set_lines(0, 1, 2, false, {})]])
+        child:command('Runpen')
+        assert(child:finished(2).outcome == 'exited')
+        assert(child:server_pid() ~= pid)
+        assert(vim.deep_equal(child:output(), { 'alive' }), vim.inspect(child:output()))
+      end)
+    end,
+  },
+  {
+    'a server that dies at once is one line',
+    function()
+      with({ cmd = { 'false' } }, function(child)
+        child:edit('dead.py', { 'print(1)' })
+        child:command('Runpen')
+        child:wait_screen('the server ended (exit code 1)')
+      end)
+    end,
+  },
+  {
+    'a screen of few columns asks for no ENTER either',
+    function()
+      with({ cmd = { 'false' }, init = 'vim.o.cmdheight = 1' }, function(child)
+        child:edit('narrow.py', { 'print(1)' })
+        child:command('vsplit | vsplit')
+        child:command('Runpen')
+        child:wait_screen('the server ended')
+        child:command('Runpen nonsense-' .. ('x'):rep(300))
+        child:wait_screen('no subcommand')
+      end)
+    end,
+  },
+  {
+    'health really asks the program',
+    function()
+      with({ cmd = { vim.env.RUNPEN_BINARY, 'lsp' } }, function(child)
+        child:command('checkhealth runpen')
+        local text = child:lua([[return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\n')]])
+        for _, part in ipairs({ 'version', 'docker', 'python', 'controls hold inside of a container' }) do
+          assert(text:find(part, 1, true), part .. ' is missing in\n' .. text)
+        end
+        assert(not text:find('ERROR'), text)
+      end)
+    end,
+  },
+  {
+    'Neovim answers while 100 MB pour in',
+    function()
+      local options = { settings = { outputLimit = '200M', timeout = '60s', cpus = 1 }, output = { max_lines = 10000 } }
+      with({ options = options }, function(child)
+        child:edit('flood.py', {
+          'import sys',
+          'line = "x" * 99 + "\\n"',
+          'for i in range(1000): sys.stdout.write(line * 1000)',
+          'time = __import__("time").time',
+          'print("after the flood")',
+          'sys.exit(0)',
+        })
+        child:lua([[
+          _G.received, _G.worst, _G.last = 0, 0, nil
+          require('runpen').on('output', function(event) _G.received = _G.received + #event.text end)
+        ]])
+        child:command('Runpen')
+        -- A key press each time the last one was answered, as someone who goes on working.
+        local worst, sum, count = 0, 0, 0
+        local finished
+        local began = vim.uv.hrtime()
+        repeat
+          local asked = vim.uv.hrtime()
+          finished = #vim.rpcrequest(child.channel, 'nvim_exec_lua', [[
+            return vim.tbl_filter(function(event) return event.name == 'RunpenFinished' end, _G.events)
+          ]], {}) > 0
+          local took = (vim.uv.hrtime() - asked) / 1e6
+          worst, sum, count = math.max(worst, took), sum + took, count + 1
+          assert(vim.uv.hrtime() - began < 90e9, 'the flood does not end')
+        until finished
+        local event = child:finished()
+        local received = child:lua('return _G.received')
+        io.stdout:write(
+          ('     flood: %.0f MB in %.1f s, %s; a request answered in %.1f ms on average, %.0f ms at worst (%d)\n'):format(
+            received / 1e6,
+            (vim.uv.hrtime() - began) / 1e9,
+            event.outcome,
+            sum / count,
+            worst,
+            count
+          )
+        )
+        assert(event.outcome == 'exited', vim.inspect(event))
+        assert(received >= 100e6, received)
+        local lines = child:output()
+        assert(lines[#lines] == 'after the flood', lines[#lines])
+        assert(#lines <= 10000 and #lines > 5000, #lines)
+        assert(worst < 500, ('a request took %.0f ms'):format(worst))
+        child:wait_screen('above are not kept')
+        local memory = child:lua([[collectgarbage(); return vim.uv.resident_set_memory()]])
+        assert(memory < 300e6, ('Neovim has grown to %.0f MB'):format(memory / 1e6))
+      end)
+    end,
+  },
+}
