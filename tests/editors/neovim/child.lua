@@ -152,6 +152,13 @@ function Child:output()
   ]])
 end
 
+--- Waits until the output on show has a line with this text. The screen will not do: it shows the program too.
+function Child:wait_output(text)
+  return self:wait('"' .. text .. '" in the output', function()
+    return table.concat(self:output(), '\n'):find(text, 1, true)
+  end)
+end
+
 --- Virtual texts of the current buffer: { line, text } each.
 function Child:marks()
   return self:lua([[

@@ -29,7 +29,7 @@ end
 local MAPS = [[
   vim.keymap.set({ 'n' }, '<F5>', '<Plug>(runpen-file)')
   vim.keymap.set({ 'x' }, '<F5>', '<Plug>(runpen-selection)')
-  vim.keymap.set('n', 'gr', '<Plug>(runpen-operator)', { nowait = true })
+  vim.keymap.set('n', 'gl', '<Plug>(runpen-operator)')
 ]]
 
 return {
@@ -93,14 +93,14 @@ return {
     child:command('2,3Runpen')
     child:finished(1)
     equal(child:output(), { '2', '3' })
-    child:keys("4G0vf):Runpen<CR>")
+    child:keys('4G0vf):Runpen<CR>')
     child:finished(2)
     equal(child:output(), { '4' })
   end),
 
   story('the operator runs a motion', { init = MAPS }, function(child)
     child:edit('motion.py', { 'print(1)', 'print(2)', '', 'print(3)' })
-    child:keys('grip')
+    child:keys('glip')
     child:finished()
     equal(child:output(), { '1', '2' })
   end),
@@ -118,11 +118,11 @@ return {
   story('a program reads what is typed', {}, function(child)
     child:edit('ask.py', { 'name = input("Name? ")', 'print("Hello", name)', 'import sys; print(sys.stdin.read())' })
     child:command('Runpen')
-    child:wait_screen('Name?')
+    child:wait_output('Name?')
     child:keys(':Runpen input<CR>')
     child:wait_screen('Input:')
     child:keys('Ada<CR>')
-    child:wait_screen('Hello Ada')
+    child:wait_output('Hello Ada')
     child:command('Runpen! input the rest')
     equal(child:finished().outcome, 'exited')
     equal(child:output(), { 'Name? Ada', 'Hello Ada', 'the rest', 'the rest', '' })
@@ -131,7 +131,7 @@ return {
   story('stopping ends a run that would not end', {}, function(child)
     child:edit('endless.py', { 'print("begun")', 'while True: pass' })
     child:command('Runpen')
-    child:wait_screen('begun')
+    child:wait_output('begun')
     child:wait_screen('… running')
     assert(child:lua([[return require('runpen').statusline()]]):find('…'), 'the status line says that it runs')
     child:command('Runpen stop')
@@ -202,7 +202,7 @@ return {
       local win = vim.fn.win_getid(vim.fn.winnr('$'))
       vim.api.nvim_win_call(win, function() vim.cmd('normal! gg') end)
     ]])
-    child:wait_screen('line 0')
+    child:wait_screen('line 0\n')
     child:command('Runpen input go')
     child:finished()
     child:lua('vim.cmd.redraw()')
@@ -253,8 +253,8 @@ return {
         one:edit('side.py', { ('print("number %d")'):format(index), 'input()' })
         one:command('Runpen')
       end
-      child:wait_screen('number 1')
-      other:wait_screen('number 2')
+      child:wait_output('number 1')
+      other:wait_output('number 2')
       child:command('Runpen stop')
       equal(child:finished().outcome, 'cancelled')
       equal(#other:events('RunpenFinished'), 0)

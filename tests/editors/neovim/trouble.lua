@@ -35,7 +35,7 @@ return {
       with({}, function(child)
         child:edit('killed.py', { 'print("alive")', 'input()' })
         child:command('Runpen')
-        child:wait_screen('alive')
+        child:wait_output('alive')
         local pid = child:server_pid()
         assert(vim.uv.kill(pid, 'sigkill') == 0)
         assert(child:finished(1).outcome == 'engine_failure')
@@ -88,7 +88,7 @@ return {
   {
     'Neovim answers while 100 MB pour in',
     function()
-      local options = { settings = { outputLimit = '200M', timeout = '60s', cpus = 1 }, output = { max_lines = 10000 } }
+      local options = { settings = { outputLimit = '200M', timeout = '60s', cpus = 1 } }
       with({ options = options }, function(child)
         child:edit('flood.py', {
           'import sys',
@@ -109,9 +109,14 @@ return {
         local began = vim.uv.hrtime()
         repeat
           local asked = vim.uv.hrtime()
-          finished = #vim.rpcrequest(child.channel, 'nvim_exec_lua', [[
+          finished = #vim.rpcrequest(
+            child.channel,
+            'nvim_exec_lua',
+            [[
             return vim.tbl_filter(function(event) return event.name == 'RunpenFinished' end, _G.events)
-          ]], {}) > 0
+          ]],
+            {}
+          ) > 0
           local took = (vim.uv.hrtime() - asked) / 1e6
           worst, sum, count = math.max(worst, took), sum + took, count + 1
           assert(vim.uv.hrtime() - began < 90e9, 'the flood does not end')

@@ -43,7 +43,10 @@ local function status_text(status)
   local lines = { 'runpen ' .. status.version }
   local engine = status.engine
   if engine then
-    table.insert(lines, ('engine  %s %s, %s, at %s'):format(engine.name, engine.version, engine.runtime, engine.endpoint))
+    table.insert(
+      lines,
+      ('engine  %s %s, %s, at %s'):format(engine.name, engine.version, engine.runtime, engine.endpoint)
+    )
   else
     table.insert(lines, 'engine  none: ' .. (status.error or 'no reason given'))
   end

@@ -106,7 +106,10 @@ local function draw_title(run)
   else
     local doing = ({ pull = 'fetching the image', compile = 'compiling' })[run.phase] or 'running'
     local elapsed = vim.uv.hrtime() / 1e6 - run.began
-    table.insert(parts, { '… ' .. doing .. (elapsed > 1000 and ' ' .. duration(elapsed) or '') .. ' ', 'RunpenTitle' })
+    table.insert(
+      parts,
+      { '… ' .. doing .. (elapsed > 1000 and ' ' .. duration(elapsed) or '') .. ' ', 'RunpenTitle' }
+    )
   end
   if run.screen.dropped > 0 then
     table.insert(parts, { '· ' .. size(run.screen.dropped) .. ' above are not kept ', 'RunpenTitle' })

@@ -120,8 +120,8 @@ function Screen:append(text, stream)
   end
 end
 
---- The two streams reach us on two ways, and an unbuffered Python writes a line and its end apart. So a stream that finds
---- the other's line unfinished begins a new one, and the line end that comes later is not drawn a second time.
+--- The two streams reach us on two ways, and an unbuffered Python writes a line and its end apart. So a stream that
+--- finds the other's line unfinished begins a new one, and the line end that comes later is not drawn a second time.
 ---@private
 ---@param text string
 ---@param stream? string
