@@ -38,7 +38,7 @@ function M.binary()
   if vim.fn.executable(name) == 1 then
     return vim.fn.exepath(name), nil
   end
-  return nil, ("'%s' is not installed: cargo install runpen, or set g:runpen.cmd"):format(name)
+  return nil, ("not installed: cargo install runpen ('%s' was not found)"):format(name)
 end
 
 --- A server that went away takes its runs with it. Nothing is started again before it is needed.
