@@ -177,6 +177,8 @@ function M.begin(bufnr, first, last)
   local open = chosen.output.open
   -- Output shows in a window that is open, whatever opened it.
   run.opens = open == 'always' or open == 'output' or window.is_open()
+  -- A name for lists of buffers and for the status line; a strange file name must not stop a run.
+  pcall(vim.api.nvim_buf_set_name, run.screen.bufnr, ('runpen://%d/%s'):format(run.screen.bufnr, run.name))
   require('runpen.keys').attach(run.screen.bufnr)
   table.insert(order, run)
   vim.defer_fn(function()

@@ -65,7 +65,19 @@ function M.show(bufnr)
   elseif vim.api.nvim_win_get_buf(assert(window)) ~= bufnr then
     vim.api.nvim_win_set_buf(assert(window), bufnr)
   end
-  vim.api.nvim_win_set_cursor(assert(window), { vim.api.nvim_buf_line_count(bufnr), 0 })
+  M.to_end(assert(window))
+end
+
+--- Puts the last line at the bottom. The cursor alone would leave a gap below it when lines were taken away.
+---@param win integer
+function M.to_end(win)
+  local count = vim.api.nvim_buf_line_count(vim.api.nvim_win_get_buf(win))
+  vim.api.nvim_win_set_cursor(win, { count, 0 })
+  if count > 1 then
+    vim.api.nvim_win_call(win, function()
+      vim.cmd.normal({ 'zb', bang = true })
+    end)
+  end
 end
 
 function M.hide()
@@ -98,7 +110,7 @@ function M.following(bufnr, change)
   change()
   for _, win in ipairs(followers) do
     if vim.api.nvim_win_is_valid(win) then
-      vim.api.nvim_win_set_cursor(win, { vim.api.nvim_buf_line_count(bufnr), 0 })
+      M.to_end(win)
     end
   end
 end
