@@ -67,6 +67,12 @@ function M.start(options)
     return child.channel ~= nil
   end, 5)
   assert(child.channel, 'Neovim did not start')
+  -- A request is never answered while a prompt stands on the screen: then the story fails, not the whole suite.
+  local pid = vim.fn.jobpid(child.job)
+  child.watchdog = assert(vim.uv.new_timer())
+  child.watchdog:start(4 * DEADLINE, 0, function()
+    vim.uv.kill(pid, 'sigkill')
+  end)
   child:lua([[
     _G.events = {}
     for _, name in ipairs({ 'RunpenStarted', 'RunpenFinished' }) do
@@ -193,6 +199,7 @@ function Child:assert_calm()
 end
 
 function Child:stop()
+  self.watchdog:close()
   pcall(vim.rpcrequest, self.channel, 'nvim_command', 'qall!')
   vim.wait(DEADLINE, function()
     return self.code ~= nil

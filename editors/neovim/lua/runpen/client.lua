@@ -46,9 +46,9 @@ end
 ---@param signal integer
 local function gone(code, signal)
   waiting, unattached, sent = {}, {}, {}
-  local runs = require('runpen.runs')
+  -- Called from where the editor must not be touched, not even to load a module.
   vim.schedule(function()
-    runs.lost()
+    require('runpen.runs').lost()
     if vim.v.exiting == vim.NIL and (code ~= 0 or (signal ~= 0 and signal ~= 15)) then
       local how = signal ~= 0 and ('signal %d'):format(signal) or ('exit code %d'):format(code)
       message.warn(('the server ended (%s), the next run starts it again'):format(how))
