@@ -33,7 +33,7 @@ function M.start(options)
   local init = vim.fs.joinpath(folder, 'init.lua')
   vim.fn.writefile(
     vim.split(
-      ('vim.opt.rtp:prepend(%q)\nvim.opt.swapfile = false\nvim.g.runpen = %s\n%s'):format(
+      ('vim.g.loaded_python3_provider = 0\nvim.opt.rtp:prepend(%q)\nvim.opt.swapfile = false\nvim.g.runpen = %s\n%s'):format(
         vim.env.RUNPEN_TEST_PLUGIN,
         vim.inspect(chosen),
         options.init or ''

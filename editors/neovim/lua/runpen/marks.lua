@@ -83,8 +83,6 @@ function M.new(bufnr, first, last)
   local id = vim.api.nvim_buf_set_extmark(bufnr, namespace, first, 0, {
     end_row = last,
     end_col = #vim.api.nvim_buf_get_lines(bufnr, last, last + 1, false)[1],
-    right_gravity = false,
-    end_right_gravity = true,
     invalidate = true,
     undo_restore = false,
   })
@@ -117,7 +115,6 @@ function M.set(mark, text, group)
     virt_text = { { '  ' .. text, group } },
     virt_text_pos = 'eol',
     hl_mode = 'combine',
-    right_gravity = false,
     invalidate = true,
     undo_restore = false,
   })
