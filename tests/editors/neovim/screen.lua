@@ -46,6 +46,23 @@ return {
     end,
   },
   {
+    'screen: a run is summed up by whole lines',
+    function()
+      local pieces = {
+        { '\n' },
+        { 'a' },
+        { ' \27[1mb' },
+        { '\nc\n' },
+        { 'x\n', 'stderr' },
+        { 'y', 'stderr' },
+        { 'z\n\n', 'stderr' },
+      }
+      local _, screen = lines_of(pieces)
+      assert(screen:first_line() == 'a b', screen:first_line())
+      assert(screen:last_error() == 'yz', screen:last_error())
+    end,
+  },
+  {
     'screen: what is dropped is counted to the byte',
     function()
       local text = ('x'):rep(99) .. '\n'

@@ -360,7 +360,10 @@ function M.finished(event)
     draw_title(run)
   end
   if run.mark then
-    local said = run.well and run.screen.first_line or run.screen.last_error or event.error or run.screen.first_line
+    local said = run.well and run.screen:first_line()
+      or run.screen:last_error()
+      or event.error
+      or run.screen:first_line()
     local text = said and run.title .. ' · ' .. vim.fn.strcharpart(said, 0, 100) or run.title
     marks.set(run.mark, text, run.well and 'RunpenOk' or 'RunpenFailed')
   end

@@ -23,8 +23,8 @@ local namespace = vim.api.nvim_create_namespace('runpen.screen')
 ---@class runpen.Screen
 ---@field bufnr integer
 ---@field dropped integer bytes that are not kept
----@field first_line? string the first line that is not empty, without colours
----@field last_error? string the last such line of stderr
+---@field private beginning string of stdout
+---@field private ending string of stderr
 ---@field on_change fun(screen: runpen.Screen, draw: fun()) called around each drawing
 ---@field private max_lines integer
 ---@field private parser runpen.Parser
@@ -66,6 +66,8 @@ function M.new(max_lines, on_change)
     pause = INTERVAL,
     closed = false,
     unfinished = {},
+    beginning = '',
+    ending = '',
   }, Screen)
 end
 
@@ -74,13 +76,27 @@ local function now()
   return vim.uv.hrtime() / 1e6
 end
 
---- A line to sum up the run with: its first that says something.
----@param text string
+--- Bytes of each stream's end that are kept to sum up the run with one line of it.
+local SUMMED_UP = 4096
+
+--- A text without colours and control characters, or nil when nothing is left.
+---@param line? string
 ---@return string?
-local function telling(text)
-  local line = text:match('[^%s][^\r\n]*')
-  line = line and line:gsub('\27%[[0-?]*[ -/]*[@-~]', ''):gsub('%c', ' ')
-  return line and vim.trim(line) ~= '' and vim.trim(line):sub(1, 400) or nil
+local function plain(line)
+  line = vim.trim(((line or ''):gsub('\27%[[0-?]*[ -/]*[@-~]', ''):gsub('%c', ' ')))
+  return line ~= '' and line or nil
+end
+
+--- The first line of stdout that says something.
+---@return string?
+function Screen:first_line()
+  return plain(self.beginning:match('%S[^\r\n]*'))
+end
+
+--- The last line of stderr that does.
+---@return string?
+function Screen:last_error()
+  return plain(self.ending:gsub('%s+$', ''):match('[^\r\n]*$'))
 end
 
 ---@param text string
@@ -90,10 +106,10 @@ function Screen:append(text, stream)
     return
   end
   if stream == 'stderr' then
-    local tail = text:sub(-2048):gsub('%s+$', '')
-    self.last_error = telling(tail:match('[^\n]*$')) or self.last_error
-  elseif stream ~= 'stdin' and not self.first_line then
-    self.first_line = telling(text:sub(1, 4096))
+    self.ending = (self.ending .. text:sub(-SUMMED_UP)):sub(-SUMMED_UP)
+  elseif stream ~= 'stdin' and #self.beginning < SUMMED_UP then
+    -- In pieces: an unbuffered program sends each word by itself.
+    self.beginning = self.beginning .. text:sub(1, SUMMED_UP)
   end
   local group = stream == 'stderr' and 'RunpenStderr' or stream == 'stdin' and 'RunpenStdin' or nil
   text = self:untangle(text, stream)
