@@ -15,6 +15,14 @@ local DEADLINE = 30000
 local Child = {}
 Child.__index = Child
 
+--- Looking for a Python of its own takes Neovim seconds on some machines, and is not what is tested.
+local INIT = [[
+vim.g.loaded_python3_provider = 0
+vim.opt.swapfile = false
+vim.opt.rtp:prepend(%q)
+vim.g.runpen = %s
+]]
+
 local count = 0
 
 ---@param options? { cmd?: string[], options?: table, config?: string, env?: table<string, string>, init?: string }
@@ -32,14 +40,7 @@ function M.start(options)
   local chosen = vim.tbl_extend('force', { cmd = options.cmd or server }, options.options or {})
   local init = vim.fs.joinpath(folder, 'init.lua')
   vim.fn.writefile(
-    vim.split(
-      ('vim.g.loaded_python3_provider = 0\nvim.opt.rtp:prepend(%q)\nvim.opt.swapfile = false\nvim.g.runpen = %s\n%s'):format(
-        vim.env.RUNPEN_TEST_PLUGIN,
-        vim.inspect(chosen),
-        options.init or ''
-      ),
-      '\n'
-    ),
+    vim.split((INIT .. '%s'):format(vim.env.RUNPEN_TEST_PLUGIN, vim.inspect(chosen), options.init or ''), '\n'),
     init
   )
   local socket = vim.fs.joinpath(folder, 'rpc')

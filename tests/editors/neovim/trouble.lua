@@ -124,7 +124,7 @@ return {
         local event = child:finished()
         local received = child:lua('return _G.received')
         io.stdout:write(
-          ('     flood: %.0f MB in %.1f s, %s; a request answered in %.1f ms on average, %.0f ms at worst (%d)\n'):format(
+          ('     flood: %.0f MB in %.1f s, %s; answers in %.1f ms on average, %.0f ms at worst (%d)\n'):format(
             received / 1e6,
             (vim.uv.hrtime() - began) / 1e9,
             event.outcome,

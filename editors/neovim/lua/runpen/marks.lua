@@ -1,6 +1,6 @@
 --- The result of a run at the end of its line. It follows edits, and goes when what it tells of is edited: the
---- selection that ran or, of a file, the line that shows it, because a result that went with every letter typed anywhere would be
---- read by nobody.
+--- selection that ran or, of a file, the line that shows it, because a result that went with every letter typed
+--- anywhere would be read by nobody.
 
 local M = {}
 
