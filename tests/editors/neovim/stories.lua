@@ -248,6 +248,38 @@ return {
     equal(child:lua([[return #vim.lsp.get_clients({ name = 'runpen' })]]), 1)
   end),
 
+  story('a float opens only after a failure, when that is what the user wants', {
+    options = { output = { window = 'float', open = 'failure' } },
+  }, function(child)
+    child:edit('float.py', { 'print("well")' })
+    child:command('Runpen')
+    child:finished(1)
+    equal(child:lua('return #vim.api.nvim_list_wins()'), 1)
+    child:lua([[vim.api.nvim_buf_set_lines(0, 0, -1, false, { 'print("ill"); exit(3)' })]])
+    child:command('Runpen')
+    equal(child:finished(2).exitCode, 3)
+    equal(child:output(), { 'ill' })
+    child:wait_screen('✗ exit 3')
+    equal(child:lua([[return vim.api.nvim_win_get_config(vim.api.nvim_list_wins()[2]).relative]]), 'editor')
+    child:command('Runpen output')
+    equal(child:lua('return #vim.api.nvim_list_wins()'), 1)
+  end),
+
+  story('what cannot be run is refused in one line', {}, function(child)
+    child:edit('notes.xyz', { 'nothing to run' })
+    child:command('Runpen')
+    child:wait_screen('the language of notes.xyz')
+    equal(child:marks(), {})
+    equal(child:output(), {})
+  end),
+
+  story("a server of the user's own configuration is told of in one line too", {}, function(child)
+    child:lua([[vim.lsp.config('runpen', { cmd = { 'false' } })]])
+    child:edit('own.py', { 'print(1)' })
+    child:command('Runpen')
+    child:wait_screen('the server ended (exit code 1)')
+  end),
+
   story('two Neovims run side by side and hear only of their own', {}, function(child)
     local other = children.start()
     local ok, problem = pcall(function()

@@ -1,6 +1,7 @@
 --- What a program prints → lines and colours. Of terminal sequences only colours have a meaning: output is untrusted,
 --- and a real terminal would let it set titles, ask questions and reach the clipboard. A carriage return begins its
 --- line anew, so that progress bars stay on one line.
+
 local M = {}
 
 --- A line longer than this is broken: Neovim draws very long lines slowly.
