@@ -9,7 +9,7 @@ local M = {}
 local function server_log()
   local home = vim.uv.os_homedir() or ''
   local folders = {
-    vim.env.XDG_CACHE_HOME or (home .. '/.cache'),
+    vim.env.RUNPEN_CACHE_DIR or vim.env.XDG_CACHE_HOME or (home .. '/.cache'),
     home .. '/Library/Caches',
     vim.env.LOCALAPPDATA or '',
   }

@@ -50,8 +50,8 @@ local function ask(request, bufnr)
     argument.args = request.args and #request.args > 0 and request.args or nil
     argument.range = request.range and request.range(server) or nil
     argument.position = request.position and request.position(server) or nil
-    -- Of many snippets, each tells of itself.
-    local run = request.command ~= 'runpen.runAllBlocks' and runs().begin(bufnr, request.first, request.last) or nil
+    ---@type runpen.Run?
+    local run
     local asked = client().execute(server, bufnr, request.command, argument, function(answer)
       if run and type(answer) == 'table' and answer.runId then
         runs().named(run, answer.runId)
@@ -63,8 +63,10 @@ local function ask(request, bufnr)
         runs().refused(run)
       end
     end)
-    if not asked and run then
-      runs().refused(run)
+    -- After the request, so that the server works while we make a buffer; its answer comes in a later turn of the loop.
+    -- Of many snippets, each tells of itself.
+    if asked and request.command ~= 'runpen.runAllBlocks' then
+      run = runs().begin(bufnr, request.first, request.last)
     end
   end)
 end
