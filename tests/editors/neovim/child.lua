@@ -68,6 +68,10 @@ function M.start(options)
     return child.channel ~= nil
   end, 5)
   assert(child.channel, 'Neovim did not start')
+  -- It listens before it has read its configuration.
+  child:wait('the end of the start', function()
+    return child:lua('return vim.v.vim_did_enter') == 1
+  end)
   -- A request is never answered while a prompt stands on the screen: then the story fails, not the whole suite.
   local pid = vim.fn.jobpid(child.job)
   child.watchdog = assert(vim.uv.new_timer())
