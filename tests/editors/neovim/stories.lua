@@ -287,8 +287,8 @@ return {
         one:edit('side.py', { ('print("number %d")'):format(index), 'input()' })
         one:command('Runpen')
       end
-      child:wait_output('number 1')
-      other:wait_output('number 2')
+      child:wait_output('number 1\n')
+      other:wait_output('number 2\n')
       child:command('Runpen stop')
       equal(child:finished().outcome, 'cancelled')
       equal(#other:events('RunpenFinished'), 0)
