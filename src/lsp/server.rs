@@ -1,6 +1,7 @@
 //! The service: each message to its handler, and nothing else.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde_json::Value;
 use tower_lsp::LanguageServer;
@@ -15,6 +16,9 @@ use tower_lsp::ls_types::{
 use super::capabilities;
 use super::handlers::{code_action, command, hint, hover, lens, settings, sync};
 use super::session::Shared;
+
+/// How long `shutdown` may take to remove containers: Eglot waits a second and a half for its answer.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(1200);
 
 /// One client's service.
 pub(crate) struct Server {
@@ -52,7 +56,8 @@ impl LanguageServer for Server {
 
     async fn shutdown(&self) -> Result<()> {
         self.session.shut_down.store(true, Ordering::Release);
-        let _ = self.session.backend.manager.cancel(None);
+        // Here and not only at `exit`: some clients (Eglot) kill a server as soon as they have sent that.
+        self.session.backend.manager.shutdown(SHUTDOWN_GRACE).await;
         Ok(())
     }
 
