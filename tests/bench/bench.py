@@ -1,7 +1,7 @@
 """Measures request to first byte and request to finished, through the real language server.
 
-    tests/bench/run.sh            everything, about ten minutes
-    tests/bench/run.sh --quick    a few runs of each row, to see that it works
+    tests/bench/run.sh            40 and 200 runs a row, about ten minutes
+    tests/bench/run.sh --quick    15 and 60 runs a row, about two minutes
 
 All rows come from one run, so ratios hold where absolute times do not. `bare` is the interpreter or compiler of this
 machine without any sandbox; `docker run` has the flags that Runpen applies to the same program.
@@ -154,7 +154,7 @@ def main():
     options.add_argument("binary")
     options.add_argument("--quick", action="store_true")
     options = options.parse_args()
-    runs, few, total = (5, 2, 20) if options.quick else (40, 10, 200)
+    runs, few, total = (15, 5, 60) if options.quick else (40, 10, 200)
     image = images(os.environ["RUNPEN_CONFIG"])
     print(f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}, "
           f"Docker {subprocess.check_output(['docker', 'version', '-f', '{{.Server.Version}}'], text=True).strip()}")
