@@ -152,7 +152,7 @@ async fn examine_with(settings: &Settings, engine: &dyn Engine, report: &mut Rep
     let image = shell.or_else(|| report.images.iter().find(|image| image.present)).map(|image| image.image.clone());
     let Some(image) = image else {
         return Err(
-            "no image of any language is here, so nothing could be probed; fetch some with `runpen images pull`"
+            "no image of any language is here, so nothing could be probed; fetch one, such as `docker pull alpine:3.22`"
                 .to_owned(),
         );
     };

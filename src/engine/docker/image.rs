@@ -35,7 +35,7 @@ pub(super) async fn inspect(client: &Docker, reference: &str) -> Result<Option<F
 /// The error for an image that is not there and was not fetched.
 pub(super) fn missing(reference: &str, reason: impl Into<String>) -> EngineError {
     let advice = format!(
-        "fetch it with `runpen images pull` when online, or name another image in your configuration (`image = \"…\"` under [languages.NAME] in place of {reference})"
+        "fetch it with `docker pull {reference}` when online, or name another image in your configuration (`image = \"…\"` under [languages.NAME] in place of {reference})"
     );
     EngineError::ImageMissing { image: reference.to_owned(), reason: reason.into(), advice }
 }
