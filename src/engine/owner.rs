@@ -14,7 +14,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -62,12 +61,12 @@ impl Owner {
         match folder() {
             None => {
                 tracing::warn!("no cache folder: containers left by a crash will not be found again");
-                Self { id: random_id(), lock: None }
+                Self { id: random_id::<8>(), lock: None }
             }
             Some(folder) => Self::claim_in(&folder).unwrap_or_else(|error| {
                 let folder = folder.display();
                 tracing::warn!("cannot lock in {folder}: {error}; what a crash leaves will not be found again");
-                Self { id: random_id(), lock: None }
+                Self { id: random_id::<8>(), lock: None }
             }),
         }
     }
@@ -75,7 +74,7 @@ impl Owner {
     /// Claims a new id in a folder.
     pub fn claim_in(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let id = random_id();
+        let id = random_id::<8>();
         // Locked under another name first: a sweep that looks between creating and locking would take it for dead.
         let hidden = folder.join(format!(".{id}"));
         let path = folder.join(format!("{id}.lock"));
@@ -183,9 +182,11 @@ pub fn dead_in(folder: &Path, endpoint: &str) -> io::Result<Vec<Dead>> {
     Ok(dead)
 }
 
-/// 64 random bits. The standard library seeds each [`RandomState`] from the system's random numbers.
-fn random_id() -> String {
-    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
+/// So many random bytes, in hexadecimal.
+pub(crate) fn random_id<const BYTES: usize>() -> String {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).expect("the system has random bytes");
+    bytes.iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}"))
 }
 
 fn is_id(text: &str) -> bool {

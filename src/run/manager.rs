@@ -16,6 +16,7 @@ use super::task::{Task, Voice, recipes};
 
 use crate::config::Settings;
 use crate::engine::Engines;
+use crate::engine::owner::random_id;
 use crate::language::Language;
 use crate::plan::Plan;
 use crate::protocol::{Event, PoolStatus, Range, RunStatus};
@@ -293,11 +294,4 @@ impl Drop for Registered {
     fn drop(&mut self) {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
     }
-}
-
-/// So many random bytes, in hexadecimal.
-pub(super) fn random_id<const BYTES: usize>() -> String {
-    let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes).expect("the system has random bytes");
-    bytes.iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}"))
 }

@@ -359,7 +359,7 @@ async fn make(engine: &dyn Engine, recipe: &Recipe) -> Result<Waiting, EngineErr
     let nonce = match &recipe.boot {
         None => None,
         Some(boot) => {
-            let nonce = super::manager::random_id::<16>();
+            let nonce = crate::engine::owner::random_id::<16>();
             let script = guest::arming(boot, &nonce);
             container.stdin.write_all(&script).await.map_err(|error| failed(error.to_string()))?;
             container.stdin.flush().await.map_err(|error| failed(error.to_string()))?;

@@ -10,11 +10,12 @@ use tokio_util::task::TaskTracker;
 
 use super::bakery::Bakery;
 use super::guest::{self, Boot};
-use super::manager::{Registered, RunRequest, random_id};
+use super::manager::{Registered, RunRequest};
 use super::pool::{Pool, Recipe};
 use super::stage::{self, Job, Sequence, StageEnd};
 use super::verdict::{self, Verdict};
 use crate::config::Isolation;
+use crate::engine::owner::random_id;
 use crate::engine::{Container, Engine, EngineError, Engines, Spec};
 use crate::language::Language;
 use crate::plan::{CODE_DIR, Plan, Stage};
