@@ -91,18 +91,27 @@ if $setup_only; then
 fi
 
 export RUNPEN_CONFIG="$config" RUNPEN_TEST_ENGINE=1 RUNPEN_TEST_REGISTRY="$registry_address"
+# A clean checkout would build everything anew; its own folder, where there is one, is the developer's choice.
+[[ -d target ]] || export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$state/target}"
 passed=0
 failed=()
 for suite in "${suites[@]}"; do
   say "$suite: begins"
   started=$SECONDS
-  if bash "tests/suites/$suite.sh" </dev/null; then
+  log="$state/log/suite-$suite.log"
+  if bash "tests/suites/$suite.sh" </dev/null 2>&1 | tee "$log"; then
     say "$suite: passed in $((SECONDS - started)) s"
     passed=$((passed + 1))
   else
     say "$suite: FAILED after $((SECONDS - started)) s"
     failed+=("$suite")
   fi
+done
+# What failed is often far above: its last words once more, where they are looked for.
+for suite in ${failed[@]+"${failed[@]}"}; do
+  echo "== $suite failed; the whole of it is in $state/log/suite-$suite.log"
+  grep -nE 'FAIL|panicked|[Ee]rror|Traceback|not ok|✖|✗' "$state/log/suite-$suite.log" | tail -n 20 | cut -c1-300 || true
+  tail -n 40 "$state/log/suite-$suite.log" | cut -c1-300
 done
 ((${#failed[@]} == 0)) || echo "failed suites: ${failed[*]}"
 echo "suites: $passed passed, ${#failed[@]} failed"

@@ -97,6 +97,21 @@ need() {
     apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "${packages[@]}" 9>&-
 }
 
+# Where cargo puts what it builds.
+target_folder() {
+  echo "${CARGO_TARGET_DIR:-$PWD/target}"
+}
+
+# Builds the server for a suite that runs the real binary, and leaves its path in RUNPEN_BINARY. One that is set names
+# another server to test.
+build_runpen() {
+  if [[ -z ${RUNPEN_BINARY:-} ]]; then
+    cargo build --locked --quiet --profile suite --bin runpen
+    RUNPEN_BINARY="$(target_folder)/suite/runpen"
+  fi
+  export RUNPEN_BINARY
+}
+
 # The label that holds the hash of what an image of ours was made from.
 # shellcheck disable=SC2034 # used by those who source this file
 recipe_label=runpen-test.recipe

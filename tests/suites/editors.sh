@@ -12,10 +12,7 @@ if ! emacs --batch --eval '(require (quote eglot))' >/dev/null 2>&1; then
   need runpen-no-such-command:elpa-eglot
 fi
 
-if [[ -z ${RUNPEN_BINARY:-} ]]; then
-  cargo build --locked --release
-  RUNPEN_BINARY="$PWD/target/release/runpen"
-fi
+build_runpen
 folder=$(dirname "$RUNPEN_BINARY")
 export RUNPEN_CONFIG="${RUNPEN_CONFIG:-$state/config.toml}"
 export PATH="$folder:$PATH"

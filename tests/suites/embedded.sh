@@ -22,8 +22,8 @@ if ((${#missing[@]} > 0)); then
 fi
 id "$user" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$user"
 
-cargo build --locked --release --bin runpen
-tests=$(cargo test --locked --release --test embedded --no-run --message-format=json |
+cargo build --locked --profile suite --bin runpen
+tests=$(cargo test --locked --profile suite --test embedded --no-run --message-format=json |
   sed -n 's/.*"executable":"\([^"]*\/embedded-[^"]*\)".*/\1/p' | tail -n 1)
 target=$(dirname "$(dirname "$tests")")
 

@@ -3,18 +3,19 @@
 set -euo pipefail
 
 # What the embedded engine runs: this machine's own.
+# shellcheck source=tests/setup/common.sh
 source tests/setup/common.sh
 need python3:python3 node:nodejs g++:g++ javac:default-jdk-headless go:golang-go
 
-cargo build --locked --release
+build_runpen
 status=0
 for engine in docker embedded; do
   echo "languages: $engine"
-  python3 tests/stories/cli.py target/release/runpen "$engine" || status=1
+  python3 tests/stories/cli.py "$RUNPEN_BINARY" "$engine" || status=1
 done
 echo "languages: docker, shell on Alpine"
 RUNPEN_CONFIG=$(dirname "$RUNPEN_CONFIG")/config-alpine.toml
 for only in "every language" "sleeper"; do
-  python3 tests/stories/cli.py target/release/runpen docker --only "$only" || status=1
+  python3 tests/stories/cli.py "$RUNPEN_BINARY" docker --only "$only" || status=1
 done
 exit "$status"

@@ -17,11 +17,7 @@ luacheck --quiet --config "$plugin/.luacheckrc" "${sources[@]}"
 # Tags that are there twice, and references to what is not there.
 "$nvim" --clean --headless -l tests/editors/neovim/help.lua "$plugin/doc"
 
-if [[ -z ${RUNPEN_BINARY:-} ]]; then
-  cargo build --locked --release
-  RUNPEN_BINARY="$PWD/target/release/runpen"
-fi
-export RUNPEN_BINARY
+build_runpen
 export RUNPEN_CONFIG="${RUNPEN_CONFIG:-$state/config.toml}"
 export RUNPEN_TEST_PLUGIN="$plugin"
 RUNPEN_TEST_WORK=$(mktemp -d)
