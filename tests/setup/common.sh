@@ -75,6 +75,12 @@ retry() {
   done
 }
 
+# On a machine with a service manager a package may start its service: that must not inherit the lock of run.sh.
+install_packages() {
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+    -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" </dev/null >&2 9>&-
+}
+
 # Installs the Debian packages of those commands that are missing. A command that is there counts, wherever it came
 # from, so a machine with its own Docker or pip keeps it.
 # usage: need COMMAND:PACKAGE...
@@ -90,11 +96,12 @@ need() {
   [[ $(id -u) == 0 ]] || fail "missing, and installing takes root: apt-get install ${packages[*]}"
   update_package_lists
   say "packages: installing ${packages[*]}"
-  # A dpkg that was interrupted refuses everything until it has caught up.
-  logged dpkg-configure dpkg --configure -a
-  # On a machine with a service manager a package may start its service: that must not inherit the lock of run.sh.
-  logged "apt-install-${packages[0]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "${packages[@]}" 9>&-
+  install_packages "${packages[@]}" 2>/dev/null || {
+    # A dpkg that was interrupted refuses everything until it has caught up. Not done first: it fails on a lock that
+    # another installation holds, where apt waits.
+    logged dpkg-configure dpkg --configure -a
+    logged "apt-install-${packages[0]}" install_packages "${packages[@]}"
+  }
 }
 
 # Where cargo puts what it builds.
