@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand. Runpen's own words go to standard error, one line each.
 
 pub mod doctor;
+mod images;
 mod languages;
 mod log;
 pub mod run;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand};
 use self::settings::Files;
 use crate::config::{EngineChoice, Layer};
 use crate::engine::Engines;
+use crate::engine::ledger::Ledger;
 use crate::engine::owner::Owner;
 use crate::engine::select::{Selector, embedded};
 use crate::lsp::{self, Backend};
@@ -54,6 +56,11 @@ enum Command {
         /// Engine: auto, docker or embedded.
         #[arg(long, value_name = "ENGINE", value_parser = engine_choice)]
         engine: Option<EngineChoice>,
+    },
+    /// Images: what is here and whose it is, fetch some, throw away what is unused.
+    Images {
+        #[command(subcommand)]
+        command: images::ImagesCommand,
     },
     /// Every language: image, steps, limits, file extensions, and where each value comes from.
     Languages {
@@ -116,6 +123,7 @@ pub fn main() -> ExitCode {
             Command::Lsp { .. } => Ok(serve().await),
             Command::Run(arguments) => run::run(*arguments, engines(&owner())).await,
             Command::Doctor { json, engine } => doctor(json, engine).await,
+            Command::Images { command } => images::run(command, engines(&owner())).await,
             Command::Languages { json } => {
                 let settings = settings::load(&Layer::default(), None)?;
                 print(&languages::run(&settings, json)?)
@@ -136,7 +144,7 @@ pub fn main() -> ExitCode {
 async fn serve() -> u8 {
     let engines = engines(&owner());
     tokio::spawn(sweep(Arc::clone(&engines)));
-    let ended = lsp::run_stdio(Backend::new(engines, Arc::new(Files))).await;
+    let ended = lsp::run_stdio(Backend::new(engines, Arc::new(Files)).noting(Ledger::open())).await;
     ended.exit_code()
 }
 

@@ -85,6 +85,8 @@ pub struct Warm {
     pub memory: Size,
     /// How long a language may go unused before its containers are let go.
     pub idle_timeout: Span,
+    /// Whether images that open documents need are fetched ahead.
+    pub pull: bool,
 }
 
 impl Default for Warm {
@@ -94,6 +96,7 @@ impl Default for Warm {
             per_language: 2,
             memory: Size::mib(512),
             idle_timeout: Span(Duration::from_secs(15 * 60)),
+            pull: true,
         }
     }
 }

@@ -9,6 +9,7 @@
 pub mod docker;
 pub mod embedded;
 pub mod fake;
+pub mod ledger;
 pub mod owner;
 pub mod probe;
 pub mod select;
@@ -130,6 +131,21 @@ pub struct PullProgress {
     pub total_layers: u32,
 }
 
+/// An image under one of its names, as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listed {
+    /// The name.
+    pub reference: String,
+    /// Content digest, as in [`Image`].
+    pub digest: String,
+    /// Bytes on disk.
+    pub size: u64,
+    /// How many of them it shares with other images, where that is known.
+    pub shared: Option<u64>,
+    /// The image that Runpen derived it from: its id.
+    pub base: Option<String>,
+}
+
 /// Every derived image's reference begins so. No registry is ever asked for one.
 pub const BAKED: &str = "runpen-baked/";
 
@@ -152,6 +168,11 @@ pub trait Engine: Send + Sync {
     /// `docker` or `embedded`. Known without asking.
     fn name(&self) -> &'static str;
 
+    /// Where its images are: what tells it from another engine of the same kind. Known without asking.
+    fn place(&self) -> String {
+        self.name().to_owned()
+    }
+
     /// What it is; fails when it does not answer.
     async fn info(&self) -> Result<EngineInfo, EngineError>;
 
@@ -160,6 +181,17 @@ pub trait Engine: Send + Sync {
 
     /// Fetches an image. Dropping the future stops the pull.
     async fn pull(&self, reference: &str, progress: mpsc::Sender<PullProgress>) -> Result<(), EngineError>;
+
+    /// All images that have a name, once for each name; none where the engine keeps none.
+    async fn images(&self) -> Result<Vec<Listed>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// Takes a name from an image, and deletes the image when it was the last one. Refused while a container uses it.
+    async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
+        let reason = "this engine keeps no images".to_owned();
+        Err(EngineError::Failed { operation: format!("remove image {reference}"), reason })
+    }
 
     /// Derives an image. It gets its reference only when it is whole. Dropping the future stops the work.
     async fn bake(&self, spec: &BakeSpec) -> Result<(), EngineError>;
@@ -185,6 +217,16 @@ pub enum EngineError {
     /// The image is not there, and cannot be fetched.
     #[error("image {image} is not here and could not be pulled: {reason}; {advice}")]
     ImageMissing {
+        /// Its reference.
+        image: String,
+        /// What the registry or the engine said.
+        reason: String,
+        /// What to do.
+        advice: String,
+    },
+    /// The image could not be fetched now; later it may.
+    #[error("image {image} could not be fetched: {reason}; {advice}")]
+    PullInterrupted {
         /// Its reference.
         image: String,
         /// What the registry or the engine said.

@@ -13,6 +13,7 @@
 //! | `edits` | where a place is after an edit |
 //! | `results` | what is shown of runs, at places that follow edits |
 //! | `runs` | one task a run: events → outbox, results, progress |
+//! | `pulls` | images ahead of need and on request, with their progress |
 //! | `capture` | what a run printed, bounded |
 //! | `progress` | work-done progress of a run |
 //! | `present` | runs and results → LSP types |
@@ -22,7 +23,7 @@
 //! # Invariants
 //!
 //! - No handler awaits a run or the client, save the one whose caller asked to wait (`wait: true`).
-//! - Nothing asks an engine before a run or `runpen.status` does.
+//! - Nothing asks an engine before a document is opened, or a command needs one.
 //! - `window/showMessage` is never used: it stops a Neovim screen.
 //! - Every document change is applied before anything that came after it is looked at.
 
@@ -36,6 +37,7 @@ mod outbox;
 mod parent;
 mod present;
 mod progress;
+mod pulls;
 mod results;
 mod runs;
 mod server;
@@ -53,6 +55,7 @@ use self::outbox::Outbox;
 use self::server::Server;
 use self::session::Session;
 use crate::engine::Engines;
+use crate::engine::ledger::Ledger;
 use crate::run::Manager;
 
 /// How long containers may take to be removed at the end.
@@ -77,6 +80,13 @@ impl Backend {
     #[must_use]
     pub fn new(engines: Arc<dyn Engines>, settings: Arc<dyn SettingsSource>) -> Self {
         Self { manager: Manager::new(Arc::clone(&engines)), engines, settings }
+    }
+
+    /// The same, noting in `ledger` which images it brought and used.
+    #[must_use]
+    pub fn noting(mut self, ledger: Ledger) -> Self {
+        self.manager = self.manager.noting(ledger);
+        self
     }
 }
 

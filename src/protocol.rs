@@ -380,6 +380,26 @@ pub struct ClearParams {
     pub uri: Option<String>,
 }
 
+/// Argument of `runpen.pullImages`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullImagesParams {
+    /// Names of languages; without it, those of the open documents.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub languages: Option<Vec<String>>,
+    /// Answer when all have come or failed.
+    #[serde(default)]
+    pub wait: bool,
+}
+
+/// Answer of `runpen.pullImages`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullImagesAnswer {
+    /// An image a language.
+    pub images: Vec<ImageStatus>,
+}
+
 /// Answer of `runpen.status`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -424,6 +444,9 @@ pub struct ImageStatus {
     pub image: String,
     /// Whether the engine has it.
     pub present: bool,
+    /// Why it could not be fetched, in answers of `runpen.pullImages` only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
 }
 
 /// Waiting containers of one language in a [`Status`].
@@ -463,8 +486,10 @@ pub mod command {
     pub const CANCEL: &str = "runpen.cancel";
     /// Drop diagnostics, hints and results.
     pub const CLEAR: &str = "runpen.clear";
+    /// Fetch images.
+    pub const PULL_IMAGES: &str = "runpen.pullImages";
     /// Ask for a [`Status`](super::Status).
     pub const STATUS: &str = "runpen.status";
     /// All of them, as announced to the client.
-    pub const ALL: &[&str] = &[RUN_FILE, RUN_SELECTION, SEND_INPUT, CANCEL, CLEAR, STATUS];
+    pub const ALL: &[&str] = &[RUN_FILE, RUN_SELECTION, SEND_INPUT, CANCEL, CLEAR, PULL_IMAGES, STATUS];
 }

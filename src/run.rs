@@ -12,10 +12,13 @@ pub mod guest;
 mod manager;
 mod output;
 mod pool;
+mod pulls;
 mod stage;
 mod task;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
+pub use bakery::derived;
 pub use manager::{InputError, Manager, RunHandle, RunRequest, Stdin};
+pub use pulls::{Pulling, Ticket, megabytes};

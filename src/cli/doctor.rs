@@ -145,7 +145,12 @@ async fn examine_with(settings: &Settings, engine: &dyn Engine, report: &mut Rep
         Some(EngineStatus { name: info.name, version: info.version, endpoint: info.endpoint, runtime: info.runtime });
     for language in settings.languages.0.values() {
         let present = engine.image(&language.image).await.map_err(|error| error.to_string())?.is_some();
-        report.images.push(ImageStatus { language: language.name.clone(), image: language.image.clone(), present });
+        report.images.push(ImageStatus {
+            language: language.name.clone(),
+            image: language.image.clone(),
+            present,
+            error: None,
+        });
     }
     // The smallest sandbox is the shell's; any other image with a shell does as well.
     let shell = report.images.iter().find(|image| image.present && image.language == "shell");
@@ -226,7 +231,12 @@ mod tests {
                 answer: "28.0".to_owned(),
                 used: true,
             }],
-            images: vec![ImageStatus { language: "shell".to_owned(), image: "alpine:3.22".to_owned(), present: true }],
+            images: vec![ImageStatus {
+                language: "shell".to_owned(),
+                image: "alpine:3.22".to_owned(),
+                present: true,
+                error: None,
+            }],
             probe_image: Some("alpine:3.22".to_owned()),
             probes: vec![probe("mounting", true), probe("kernel settings", false)],
             ..Report::default()

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::{FAILED, Failure, say, settings};
 use crate::config::{Cpus, EngineChoice, Layer, Settings, Size, Span};
 use crate::engine::Engines;
+use crate::engine::ledger::Ledger;
 use crate::language::Language;
 use crate::plan::{Network, SOURCE_LIMIT};
 use crate::protocol::{Event, Finished, Outcome, Stream};
@@ -118,7 +119,7 @@ pub async fn run(arguments: RunArguments, engines: Arc<dyn Engines>) -> Result<u
         cold: arguments.cold,
         raw: !arguments.json,
     };
-    let manager = Manager::new(engines);
+    let manager = Manager::new(engines).noting(Ledger::open());
     let mut run = match stdin_file {
         Some(file) => manager.start_piped(request, pump(file)),
         None if is_stdin(&arguments.file) => manager.start(request),

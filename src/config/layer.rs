@@ -74,6 +74,9 @@ pub struct WarmLayer {
     /// How long a language may go unused before its containers are let go, 15m by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Span>,
+    /// Whether images that open documents need are fetched ahead, true by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull: Option<bool>,
 }
 
 /// A row of the table of languages. A new language needs an image, `steps.run`, and extensions or a file name.

@@ -44,6 +44,7 @@ impl Merge {
         set!(warm.per_language, layer.warm.per_language, "warm.per-language");
         set!(warm.memory, layer.warm.memory, "warm.memory");
         set!(warm.idle_timeout, layer.warm.idle_timeout, "warm.idle-timeout");
+        set!(warm.pull, layer.warm.pull, "warm.pull");
         if layer.memory.is_some() {
             settings.own.memory.clear();
             set!(memory, Some(layer.memory), "memory");

@@ -92,7 +92,7 @@ fn the_users_layers_may_say_anything_and_later_ones_win() {
         output-limit = "64K"
         network = "bridge"
         env = { A_b = "1", B = "2" }
-        warm = { enabled = false, per-language = 1, memory = "64M", idle-timeout = "1m" }
+        warm = { enabled = false, per-language = 1, memory = "64M", idle-timeout = "1m", pull = false }
         "#,
     );
     let settings = layers.settings();
@@ -104,7 +104,7 @@ fn the_users_layers_may_say_anything_and_later_ones_win() {
     assert_eq!((settings.pids, settings.output_limit), (Some(128), Size::from_bytes(65_536)));
     assert_eq!(settings.network, Network::Bridge);
     assert_eq!(settings.env["A_b"], "1");
-    let warm = Warm { enabled: false, per_language: 1, memory: Size::mib(64), idle_timeout: seconds(60) };
+    let warm = Warm { enabled: false, per_language: 1, memory: Size::mib(64), idle_timeout: seconds(60), pull: false };
     assert_eq!(settings.warm, warm);
     assert!(settings.source("timeout").ends_with("config.toml:5"), "{}", settings.source("timeout"));
 

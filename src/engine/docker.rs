@@ -9,6 +9,9 @@
 //! | `bake` | deriving an image |
 //! | `receipt` | what really encloses it, read back |
 //! | `image` | looking up, fetching |
+//! | `refusal` | why an image could not be fetched, and whether trying again may help |
+//! | `credentials` | the user's Docker credentials for a registry |
+//! | `images` | listing, removing |
 //! | `reap` | removing: on purpose, when forgotten, after a crash |
 //! | `error` | bollard's errors in our words, deadlines |
 //!
@@ -17,11 +20,14 @@
 mod bake;
 mod connect;
 mod container;
+mod credentials;
 mod error;
 mod hardening;
 mod image;
+mod images;
 mod reap;
 mod receipt;
+mod refusal;
 mod stream;
 
 use std::sync::Arc;
@@ -35,7 +41,7 @@ pub use self::connect::{Attempt, PATIENT, QUICK, endpoints};
 use self::error::{failed, reason, within};
 pub use self::reap::{OWNER_LABEL, VERSION_LABEL};
 use super::owner::Owner;
-use super::{BakeSpec, Container, Engine, EngineError, EngineInfo, Image, PullProgress, Spec};
+use super::{BakeSpec, Container, Engine, EngineError, EngineInfo, Image, Listed, PullProgress, Spec};
 
 /// An engine that answered. Cheap to clone.
 #[derive(Clone)]
@@ -129,6 +135,10 @@ impl Engine for DockerEngine {
         "docker"
     }
 
+    fn place(&self) -> String {
+        self.shared.endpoint.clone()
+    }
+
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         let version = within(self.shared.client.version())
             .await
@@ -147,6 +157,14 @@ impl Engine for DockerEngine {
 
     async fn pull(&self, reference: &str, progress: mpsc::Sender<PullProgress>) -> Result<(), EngineError> {
         image::pull(&self.shared.client, reference, &progress).await
+    }
+
+    async fn images(&self) -> Result<Vec<Listed>, EngineError> {
+        images::list(&self.shared.client).await
+    }
+
+    async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
+        images::remove(&self.shared.client, reference).await
     }
 
     async fn bake(&self, spec: &BakeSpec) -> Result<(), EngineError> {

@@ -47,6 +47,11 @@ struct State {
     missing: Mutex<Vec<String>>,
     baked: Mutex<Vec<BakeSpec>>,
     lacking: Mutex<Vec<String>>,
+    pulls: AtomicUsize,
+    /// What the next pulls come to, before one succeeds.
+    refusals: Mutex<VecDeque<EngineError>>,
+    /// Whether pulls, and starts, wait.
+    held: [watch::Sender<bool>; 2],
 }
 
 impl FakeEngine {
@@ -80,6 +85,31 @@ impl FakeEngine {
     /// An image that is missing until it is pulled.
     pub fn set_missing(&self, image: &str) {
         self.state.missing.lock().unwrap_or_else(PoisonError::into_inner).push(image.to_owned());
+    }
+
+    /// From now on pulls wait, until they are let go.
+    pub fn hold_pulls(&self, hold: bool) {
+        self.state.held[0].send_replace(hold);
+    }
+
+    /// From now on starts wait, until they are let go.
+    pub fn hold_starts(&self, hold: bool) {
+        self.state.held[1].send_replace(hold);
+    }
+
+    /// The next pull fails so.
+    pub fn refuse_pull(&self, error: EngineError) {
+        self.state.refusals.lock().unwrap_or_else(PoisonError::into_inner).push_back(error);
+    }
+
+    /// How many pulls were begun.
+    #[must_use]
+    pub fn pulls(&self) -> usize {
+        self.state.pulls.load(Ordering::SeqCst)
+    }
+
+    async fn pass(&self, gate: usize) {
+        let _ = self.state.held[gate].subscribe().wait_for(|held| !held).await;
     }
 
     /// What was derived, in order.
@@ -137,8 +167,14 @@ impl Engine for FakeEngine {
 
     async fn pull(&self, reference: &str, progress: mpsc::Sender<PullProgress>) -> Result<(), EngineError> {
         self.answer()?;
+        self.state.pulls.fetch_add(1, Ordering::SeqCst);
         let half = PullProgress { done_bytes: 1, total_bytes: 2, done_layers: 0, total_layers: 1 };
         let _ = progress.send(half).await;
+        self.pass(0).await;
+        let refusal = self.state.refusals.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        if let Some(error) = refusal {
+            return Err(error);
+        }
         self.state.missing.lock().unwrap_or_else(PoisonError::into_inner).retain(|missing| missing != reference);
         Ok(())
     }
@@ -156,6 +192,7 @@ impl Engine for FakeEngine {
             return Err(EngineError::ImageMissing { image: spec.image.clone(), reason, advice });
         }
         let number = self.state.started.fetch_add(1, Ordering::SeqCst);
+        self.pass(1).await;
         self.state.alive.fetch_add(1, Ordering::SeqCst);
         let (stdin, inside) = tokio::io::duplex(64 * 1024);
         let (sender, output) = mpsc::channel(64);

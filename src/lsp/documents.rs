@@ -230,6 +230,11 @@ impl Documents {
         self.source_of(&Key::of(uri))
     }
 
+    /// All that have a text.
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        self.open.values().filter_map(|document| document.source().ok()).collect()
+    }
+
     /// The same by key.
     pub(crate) fn source_of(&self, key: &Key) -> Option<Result<Source, SourceError>> {
         self.open.get(key).map(Document::source)

@@ -109,7 +109,10 @@ impl Follower {
             match &event {
                 Event::Started(started) => image.clone_from(&started.image),
                 Event::Phase(phase) if phase.state == PhaseState::Begin => match phase.phase {
-                    PhaseName::Pull => self.report(&format!("pulling {image}")),
+                    PhaseName::Pull => {
+                        self.report(&format!("pulling {image}"));
+                        self.report_pull(&image);
+                    }
                     PhaseName::Compile => self.report("compiling"),
                     PhaseName::Run => self.report("running"),
                 },
@@ -143,6 +146,23 @@ impl Follower {
         if let Some((_, progress)) = &self.progress {
             progress.report(message);
         }
+    }
+
+    /// Says how a pull goes on, as long as it does.
+    fn report_pull(&self, image: &str) {
+        let Some((_, progress)) = self.progress.clone() else { return };
+        let Some(mut pull) = self.session.backend.manager.pulling(image) else { return };
+        let image = image.to_owned();
+        tokio::spawn(async move {
+            while pull.changed().await.is_ok() {
+                let now = pull.borrow_and_update().clone();
+                if now.is_over() {
+                    return;
+                }
+                progress.report(&format!("pulling {image}: {now}"));
+                tokio::time::sleep(super::pulls::PACE).await;
+            }
+        });
     }
 
     async fn finish(mut self, mut finished: Finished) -> Finished {

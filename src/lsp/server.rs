@@ -33,6 +33,7 @@ impl Server {
         if let Some(run_id) = run_id {
             let _ = self.session.backend.manager.cancel(Some(&run_id));
         }
+        self.session.pulls().cancel(&params.token);
     }
 }
 

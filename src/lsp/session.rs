@@ -17,6 +17,7 @@ use super::documents::{self, Documents, Key, Source};
 use super::handlers::settings::{Editor, Features};
 use super::outbox::Outbox;
 use super::present;
+use super::pulls::Pulls;
 use super::results::Results;
 
 /// One client's session.
@@ -29,6 +30,7 @@ pub(crate) struct Session {
     board: Mutex<Board>,
     editor: Mutex<Editor>,
     tokens: Mutex<HashMap<ProgressToken, String>>,
+    pulls: Mutex<Pulls>,
 }
 
 /// Documents and what is shown of them, which change together.
@@ -51,6 +53,7 @@ impl Session {
             board: Mutex::default(),
             editor: Mutex::default(),
             tokens: Mutex::default(),
+            pulls: Mutex::default(),
         }
     }
 
@@ -85,6 +88,11 @@ impl Session {
     /// Runs by the token of their progress.
     pub(crate) fn tokens(&self) -> MutexGuard<'_, HashMap<ProgressToken, String>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Pulls that the client sees.
+    pub(crate) fn pulls(&self) -> MutexGuard<'_, Pulls> {
+        self.pulls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The text of a document: as the editor shows it or, when it was never opened, as it is on disk. Does not wait when

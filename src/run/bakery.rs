@@ -167,6 +167,12 @@ fn baked(language: &Language, bake: &Bake, reference: String) -> Language {
     language
 }
 
+/// Name of the image that is derived for a language from a base with this digest, when one is.
+#[must_use]
+pub fn derived(language: &Language, digest: &str) -> Option<String> {
+    language.bake.as_ref().map(|bake| reference(language, bake, digest))
+}
+
 /// Name of the derived image: of this base, by this recipe, and no other.
 fn reference(language: &Language, bake: &Bake, digest: &str) -> String {
     let mut hasher = DefaultHasher::new();

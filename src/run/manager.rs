@@ -6,17 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bakery::Bakery;
 use super::pool::Pool;
+use super::pulls::{Pulling, Pulls, Ticket};
 use super::task::{Task, Voice, recipes};
 
 use crate::config::Settings;
-use crate::engine::Engines;
+use crate::engine::ledger::Ledger;
 use crate::engine::owner::random_id;
+use crate::engine::{EngineError, Engines};
 use crate::language::Language;
 use crate::plan::Plan;
 use crate::protocol::{Event, PoolStatus, Range, RunStatus};
@@ -98,6 +100,8 @@ pub struct Manager {
     tasks: TaskTracker,
     pool: Pool,
     bakery: Bakery,
+    pulls: Pulls,
+    ledger: Ledger,
 }
 
 /// A run under way.
@@ -121,8 +125,33 @@ impl Manager {
     #[must_use]
     pub fn new(engines: Arc<dyn Engines>) -> Self {
         let tasks = TaskTracker::new();
+        let ledger = Ledger::default();
         let (pool, bakery) = (Pool::new(tasks.clone()), Bakery::new(tasks.clone()));
-        Self { engines, runs: Arc::default(), next: Arc::default(), tasks, pool, bakery }
+        let pulls = Pulls::new(tasks.clone(), ledger.clone());
+        Self { engines, runs: Arc::default(), next: Arc::default(), tasks, pool, bakery, pulls, ledger }
+    }
+
+    /// The same, noting in `ledger` which images it brought and used.
+    #[must_use]
+    pub fn noting(mut self, ledger: Ledger) -> Self {
+        self.pulls = Pulls::new(self.tasks.clone(), ledger.clone());
+        self.ledger = ledger;
+        self
+    }
+
+    /// The image of a language, on its way: `None` when the engine has it. The pull goes on while the ticket is held.
+    pub async fn fetch(&self, language: &Language, settings: &Settings) -> Result<Option<Ticket>, EngineError> {
+        let engine = self.engines.engine(settings.engine).await?;
+        if engine.image(&language.image).await?.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(self.pulls.join(&engine, &language.image)))
+    }
+
+    /// How the pull of an image stands, while there is one.
+    #[must_use]
+    pub fn pulling(&self, image: &str) -> Option<watch::Receiver<Pulling>> {
+        self.pulls.watch(image)
     }
 
     /// Starts a run and returns at once. Needs a tokio runtime.
@@ -192,6 +221,8 @@ impl Manager {
             tracker: self.tasks.clone(),
             pool: self.pool.clone(),
             bakery: self.bakery.clone(),
+            pulls: self.pulls.clone(),
+            ledger: self.ledger.clone(),
         };
         let registered = Registered { runs: Arc::clone(&self.runs), number };
         self.tasks.spawn(task.run(registered));
@@ -273,6 +304,7 @@ impl Manager {
         let stopped = self.cancel(None);
         self.pool.close();
         self.bakery.close();
+        self.pulls.close();
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
             tracing::warn!(stopped, "containers were still being removed at the end; `runpen gc` finishes it");

@@ -12,9 +12,11 @@ use super::bakery::Bakery;
 use super::guest::{self, Boot};
 use super::manager::{Registered, RunRequest};
 use super::pool::{Pool, Recipe};
+use super::pulls::Pulls;
 use super::stage::{self, Job, Sequence, StageEnd};
 use super::verdict::{self, Verdict};
 use crate::config::Isolation;
+use crate::engine::ledger::Ledger;
 use crate::engine::owner::random_id;
 use crate::engine::{Container, Engine, EngineError, Engines, Spec};
 use crate::language::Language;
@@ -72,6 +74,8 @@ pub(super) struct Task {
     pub(super) tracker: TaskTracker,
     pub(super) pool: Pool,
     pub(super) bakery: Bakery,
+    pub(super) pulls: Pulls,
+    pub(super) ledger: Ledger,
 }
 
 impl Task {
@@ -143,6 +147,13 @@ impl Task {
             self.remove(vessel.container.handle);
         }
         self.pool.run_ended();
+        let (ledger, place, image) = (self.ledger.clone(), engine.place(), plan.image.clone());
+        let base = self.request.language.image.clone();
+        self.tracker.spawn_blocking(move || {
+            for image in std::collections::BTreeSet::from([image, base]) {
+                ledger.used(&place, &image);
+            }
+        });
         Ok(verdict)
     }
 
@@ -264,7 +275,7 @@ impl Task {
     ) -> Result<Vec<Vessel>, EngineError> {
         match self.start_missing(engine, plan, &mut taken).await {
             Err(EngineError::ImageMissing { .. }) => {
-                self.pull(engine.as_ref(), &plan.image).await?;
+                self.pull(engine, &plan.image).await?;
                 self.start_missing(engine, plan, &mut taken).await?;
             }
             other => other?,
@@ -293,11 +304,10 @@ impl Task {
         Ok(())
     }
 
-    async fn pull(&self, engine: &dyn Engine, image: &str) -> Result<(), EngineError> {
+    async fn pull(&self, engine: &Arc<dyn Engine>, image: &str) -> Result<(), EngineError> {
+        let mut ticket = self.pulls.join(engine, image);
         let begun = self.voice.phase_begins(PhaseName::Pull).await;
-        let (progress, mut seen) = mpsc::channel(16);
-        let watch = async { while seen.recv().await.is_some() {} };
-        let (pulled, ()) = tokio::join!(engine.pull(image, progress), watch);
+        let pulled = ticket.done().await;
         self.voice.phase_ends(PhaseName::Pull, begun.elapsed(), None).await;
         pulled
     }

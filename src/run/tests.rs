@@ -1,5 +1,7 @@
 //! Stories of runs, on the scripted engine.
 
+mod pulls;
+
 use std::sync::Arc;
 use std::time::Duration;
 

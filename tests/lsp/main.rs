@@ -13,5 +13,6 @@ mod initialize;
 mod lifecycle;
 mod progress;
 mod protocol_document;
+mod pulls;
 mod results;
 mod settings;

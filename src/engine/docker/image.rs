@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use super::error::{failed, one_line, reason, status, within};
+use super::{credentials, refusal};
 use crate::engine::{EngineError, Image, PullProgress};
 
 /// What starting a container needs to know of its image.
@@ -48,10 +49,12 @@ pub(super) async fn pull(
 ) -> Result<(), EngineError> {
     check(reference)?;
     let options = CreateImageOptionsBuilder::default().from_image(&with_tag(reference)).build();
-    let mut lines = client.create_image(Some(options), None, None);
+    let login = credentials::of(reference).await;
+    let no_login = login.as_ref().err().cloned();
+    let mut lines = client.create_image(Some(options), None, login.unwrap_or(None));
     let mut layers = Layers::default();
     while let Some(line) = lines.next().await {
-        let line = line.map_err(|error| missing(reference, reason(&error)))?;
+        let line = line.map_err(|error| refusal::of(reference, &reason(&error), no_login.as_deref()))?;
         if layers.update(&line) {
             // A listener that lags behind misses a step, no more.
             let _ = progress.try_send(layers.progress());
@@ -64,7 +67,7 @@ pub(super) async fn pull(
 }
 
 /// Refuses what cannot be a reference, before it becomes part of an address of the engine's API.
-fn check(reference: &str) -> Result<(), EngineError> {
+pub(super) fn check(reference: &str) -> Result<(), EngineError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._/:@-".contains(&byte);
     let good = reference.bytes().all(allowed)
         && reference.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
@@ -97,7 +100,7 @@ fn facts(reference: &str, answer: ImageInspect) -> Facts {
 }
 
 /// The digest of the repository that the reference names; of any other one, else.
-fn digest<'a>(reference: &str, digests: &'a [String]) -> Option<&'a str> {
+pub(super) fn digest<'a>(reference: &str, digests: &'a [String]) -> Option<&'a str> {
     let repository = reference.split('@').next().unwrap_or(reference);
     let repository = match repository.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => name,

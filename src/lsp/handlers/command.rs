@@ -13,11 +13,13 @@ use super::{settings, status};
 use crate::config::Settings;
 use crate::language::Language;
 use crate::lsp::documents::{Key, Source, byte_range};
+use crate::lsp::pulls;
 use crate::lsp::runs::{self, Start};
 use crate::lsp::session::Shared;
 use crate::lsp::transport;
 use crate::protocol::{
-    CancelParams, ClearParams, Position, Range, RunAnswer, RunFileParams, RunSelectionParams, SendInputParams, command,
+    CancelParams, ClearParams, Position, PullImagesParams, Range, RunAnswer, RunFileParams, RunSelectionParams,
+    SendInputParams, command,
 };
 use crate::run::{Manager, RunRequest, Stdin};
 use crate::snippet::Snippet;
@@ -52,6 +54,10 @@ pub(crate) async fn execute(session: &Shared, params: ExecuteCommandParams) -> R
             let ClearParams { uri } = optional_argument(name, arguments)?;
             clear(session, uri.as_deref());
             Ok(None)
+        }
+        command::PULL_IMAGES => {
+            let params: PullImagesParams = optional_argument(name, arguments)?;
+            answer(&pulls::requested(session, params, token).await.map_err(Error::invalid_params)?)
         }
         command::STATUS => answer(&status::status(session).await),
         unknown => {

@@ -134,6 +134,7 @@ fn take(session: &Shared, section: Value) {
     editor.said.clear();
     drop(editor);
     let _ = load(session, None);
+    super::sync::expect_all(session);
 }
 
 /// Takes what happened to the open folders.

@@ -42,7 +42,12 @@ async fn ask(session: &Shared, settings: &Settings) -> Result<(EngineStatus, Vec
     let mut images = Vec::with_capacity(settings.languages.0.len());
     for language in settings.languages.0.values() {
         let present = engine.image(&language.image).await?.is_some();
-        images.push(ImageStatus { language: language.name.clone(), image: language.image.clone(), present });
+        images.push(ImageStatus {
+            language: language.name.clone(),
+            image: language.image.clone(),
+            present,
+            error: None,
+        });
     }
     Ok((status, images))
 }

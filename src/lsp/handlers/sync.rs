@@ -3,6 +3,7 @@
 use tower_lsp::ls_types::{DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams};
 
 use crate::lsp::documents::Key;
+use crate::lsp::pulls;
 use crate::lsp::session::Shared;
 
 pub(crate) fn opened(session: &Shared, params: DidOpenTextDocumentParams) {
@@ -18,12 +19,20 @@ pub(crate) fn opened(session: &Shared, params: DidOpenTextDocumentParams) {
     expect(session, &key);
 }
 
-/// A document that is looked at will be run: containers for its language may get ready. Nobody waits for them.
+/// A document that is looked at will be run: its image may come, containers for its language may get ready. Nobody waits.
 fn expect(session: &Shared, key: &Key) {
     let Some(Ok(source)) = session.board().documents.source_of(key) else { return };
     let Ok(settings) = super::settings::load(session, source.path.as_deref()) else { return };
     if let Some(language) = super::command::language_of(&settings, &source) {
-        session.backend.manager.expect(language, &settings);
+        pulls::ahead(session, language, &settings);
+    }
+}
+
+/// The same for all open documents, when settings came that may name other images.
+pub(crate) fn expect_all(session: &Shared) {
+    let keys: Vec<Key> = session.board().documents.sources().iter().map(|source| Key::of(&source.uri)).collect();
+    for key in keys {
+        expect(session, &key);
     }
 }
 
