@@ -1,7 +1,8 @@
 //! `runpen images`: what is here and whose it is, fetching some, throwing away what is unused.
 //!
 //! A prune touches nothing that Runpen did not bring: an image goes only when the ledger says that Runpen fetched it, with the
-//! digest that it still has, or when it has both the name and the label of a derived one. What a container uses stays.
+//! digest that it still has, or made it; with `--all` also when it has both the name and the label of a derived one, whoever
+//! made it. What a container uses stays.
 
 mod list;
 mod prune;

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::engine::ledger::Ledger;
 use crate::engine::{BAKED, BakeSpec, Engine};
 use crate::language::{Bake, Language};
 
@@ -41,11 +42,12 @@ pub(super) struct Bakery {
     stands: Arc<Mutex<HashMap<(String, String), Stand>>>,
     tasks: TaskTracker,
     closed: CancellationToken,
+    ledger: Ledger,
 }
 
 impl Bakery {
-    pub(super) fn new(tasks: TaskTracker) -> Self {
-        Self { stands: Arc::default(), tasks, closed: CancellationToken::new() }
+    pub(super) fn new(tasks: TaskTracker, ledger: Ledger) -> Self {
+        Self { stands: Arc::default(), tasks, closed: CancellationToken::new(), ledger }
     }
 
     /// Stops what is being made.
@@ -128,6 +130,9 @@ impl Bakery {
             let made = bakery.closed.run_until_cancelled(engine.bake(&spec)).await;
             let stand = match made {
                 Some(Ok(())) => {
+                    if let Ok(Some(image)) = engine.image(&spec.reference).await {
+                        bakery.ledger.brought(&engine.place(), &spec.reference, &image.digest);
+                    }
                     tracing::info!(image = spec.reference, seconds = begun.elapsed().as_secs(), "prepared a toolchain");
                     Stand::Ready(spec.reference, Instant::now())
                 }

@@ -126,7 +126,7 @@ impl Manager {
     pub fn new(engines: Arc<dyn Engines>) -> Self {
         let tasks = TaskTracker::new();
         let ledger = Ledger::default();
-        let (pool, bakery) = (Pool::new(tasks.clone()), Bakery::new(tasks.clone()));
+        let (pool, bakery) = (Pool::new(tasks.clone()), Bakery::new(tasks.clone(), ledger.clone()));
         let pulls = Pulls::new(tasks.clone(), ledger.clone());
         Self { engines, runs: Arc::default(), next: Arc::default(), tasks, pool, bakery, pulls, ledger }
     }
@@ -134,6 +134,7 @@ impl Manager {
     /// The same, noting in `ledger` which images it brought and used.
     #[must_use]
     pub fn noting(mut self, ledger: Ledger) -> Self {
+        self.bakery = Bakery::new(self.tasks.clone(), ledger.clone());
         self.pulls = Pulls::new(self.tasks.clone(), ledger.clone());
         self.ledger = ledger;
         self

@@ -19,7 +19,7 @@ use crate::engine::ledger::Ledger;
 use crate::engine::{Engine, EngineError, PullProgress};
 
 /// Pauses before each further attempt.
-const BACK_OFF: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(15)];
+const BACK_OFF: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(8)];
 
 /// An engine that says nothing for so long fetches nothing.
 const SILENCE: Duration = Duration::from_secs(120);

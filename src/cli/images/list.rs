@@ -32,7 +32,7 @@ pub(super) struct Row {
     /// Seconds since a run used it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unused_seconds: Option<u64>,
-    /// Whether Runpen fetched or made it.
+    /// Whether Runpen fetched or made it, from this account.
     pub(super) brought: bool,
     /// Whether Runpen derived it from another one.
     pub(super) derived: bool,
@@ -75,7 +75,7 @@ pub(super) async fn rows(engine: &dyn Engine, settings: &Settings, ledger: &Ledg
             shared: image.shared,
             unique: image.shared.map(|shared| image.size.saturating_sub(shared)),
             unused_seconds: known.and_then(|(_, used)| Some(SystemTime::now().duration_since(*used).ok()?.as_secs())),
-            brought: derived || fetched,
+            brought: fetched,
             derived,
         });
     }

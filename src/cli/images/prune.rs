@@ -19,7 +19,8 @@ pub(super) struct Rule {
 impl Rule {
     /// Why an image goes; `None` is that it stays.
     fn reason(&self, row: &Row) -> Option<&'static str> {
-        if !row.brought || !row.present {
+        // A derived one that the ledger does not know is another account's, or its ledger is lost.
+        if !row.present || !(row.brought || row.derived && self.all) {
             return None;
         }
         if row.languages.is_empty() {
@@ -90,6 +91,7 @@ mod tests {
             let rule = Rule { all, unused_for: Duration::ZERO };
             assert_eq!(rule.reason(&row(&[], false, false, Some(99))), None);
             assert_eq!(rule.reason(&row(&["python"], false, false, Some(99))), None);
+            assert_eq!(rule.reason(&row(&[], false, true, None)).is_some(), all);
         }
     }
 

@@ -53,8 +53,16 @@ pub(super) async fn pull(
     let no_login = login.as_ref().err().cloned();
     let mut lines = client.create_image(Some(options), None, login.unwrap_or(None));
     let mut layers = Layers::default();
+    let mut retried = false;
     while let Some(line) = lines.next().await {
-        let line = line.map_err(|error| refusal::of(reference, &reason(&error), no_login.as_deref()))?;
+        let line = line.map_err(|error| match refusal::of(reference, &reason(&error), no_login.as_deref()) {
+            // The engine has tried again by itself, for minutes: that is enough.
+            EngineError::PullInterrupted { image, reason, advice } if retried => {
+                EngineError::ImageMissing { image, reason, advice }
+            }
+            other => other,
+        })?;
+        retried |= line.status.as_deref().is_some_and(|status| status.starts_with("Retrying"));
         if layers.update(&line) {
             // A listener that lags behind misses a step, no more.
             let _ = progress.try_send(layers.progress());
