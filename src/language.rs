@@ -69,6 +69,9 @@ pub struct Language {
     /// Whether carriage returns before line feeds are removed, because the tool takes them for code.
     #[serde(default)]
     pub strip_carriage_returns: bool,
+    /// Whether Runpen's own tests run this row's tools.
+    #[serde(default = "yes")]
+    pub tested: bool,
 }
 
 /// What is done once per image, so that not every run has to: see `run/bakery.rs`.
@@ -169,6 +172,10 @@ pub enum ReportFormat {
     Shell,
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn default_pids() -> u32 {
     64
 }
@@ -222,8 +229,12 @@ impl Languages {
         extension.and_then(|extension| self.by_extension(extension)).or_else(|| self.by_shebang(text))
     }
 
+    /// As it is written first: `main.c` and `main.C` are of two languages.
     fn by_extension(&self, extension: &str) -> Option<&Language> {
-        self.0.values().find(|language| language.extensions.iter().any(|own| own.eq_ignore_ascii_case(extension)))
+        let find = |same: fn(&str, &str) -> bool| {
+            self.0.values().find(|language| language.extensions.iter().any(|own| same(own, extension)))
+        };
+        find(|own, other| own == other).or_else(|| find(str::eq_ignore_ascii_case))
     }
 
     fn by_shebang(&self, text: &str) -> Option<&Language> {

@@ -162,7 +162,7 @@ impl Plan {
                 sandbox,
                 timeout: settings.compile_timeout.duration(),
                 output_limit: settings.output_limit.bytes(),
-                artifacts: language.artifacts.clone(),
+                artifacts: fill(&language.artifacts),
             });
         }
         let mut sandbox = Sandbox::new(settings.memory_for(language).bytes(), settings.cpus.milli());

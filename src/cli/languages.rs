@@ -14,6 +14,8 @@ use crate::language::Language;
 struct Row<'a> {
     name: &'a str,
     title: &'a str,
+    /// Whether the project's own tests run its tools.
+    tested: bool,
     image: &'a str,
     extensions: &'a [String],
     aliases: &'a [String],
@@ -64,6 +66,7 @@ impl<'a> Row<'a> {
         Self {
             name: &language.name,
             title: &language.title,
+            tested: language.tested,
             image: &language.image,
             extensions: &language.extensions,
             aliases: &language.aliases,
@@ -150,6 +153,9 @@ pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<String> {
                 writeln!(table, "  {name}: {}", words.join(" "))?;
             }
         }
+        if !row.tested {
+            writeln!(table, "  not tested by Runpen's own tests")?;
+        }
         if !row.aliases.is_empty() {
             writeln!(table, "  also called: {}", row.aliases.join(", "))?;
         }
@@ -184,6 +190,7 @@ mod tests {
             "{table}"
         );
         assert_eq!(python[1], "  run: python3 {file} {args}");
+        assert!(table.contains("  not tested by Runpen's own tests\n"), "{table}");
         assert_eq!(&python[3..], ["  image: from command line", "  limits.memory: from command line"]);
     }
 
@@ -191,7 +198,7 @@ mod tests {
     fn the_array_has_every_language_with_its_limits_and_sources() {
         let rows: serde_json::Value = serde_json::from_str(&run(&settings(), true).unwrap()).unwrap();
         let rows = rows.as_array().unwrap();
-        assert_eq!(rows.len(), 6);
+        assert_eq!(rows.len(), settings().languages.0.len());
         let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
         assert_eq!(row("python")["sources"]["image"], "command line");
         assert_eq!(row("go")["sources"]["image"], "built-in");
@@ -199,5 +206,6 @@ mod tests {
         assert_eq!((&row("cpp")["extensions"][0], &row("cpp")["limits"]["memory"]), (&"cpp".into(), &"99M".into()));
         assert_eq!(row("python")["limits"].get("compile"), None);
         assert_eq!(row("java")["steps"]["run"][0], "java");
+        assert_eq!((&row("julia")["tested"], &row("ruby")["tested"]), (&false.into(), &true.into()));
     }
 }

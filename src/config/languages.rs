@@ -143,5 +143,6 @@ fn new_language(name: &str, row: &LanguageLayer) -> Result<Language, String> {
         frame: Frame::None,
         report: ReportFormat::None,
         strip_carriage_returns: false,
+        tested: false,
     })
 }

@@ -240,16 +240,16 @@ fn bad_values_are_errors_that_name_file_and_line() {
         "[languages.python]\nnofile = 1",
         "[languages.python.compile]\nmemory = '1x'",
         "[languages.'a b']\nimage = 'x'",
-        "\n[languages.ruby]\nmemory = '64M'",
-        "[languages.ruby]\nimage = 'ruby:3.4-alpine'",
-        "[languages.ruby]\nimage = 'ruby:3.4-alpine'\nsteps.run = ['ruby', '{file}']",
+        "\n[languages.cobol]\nmemory = '64M'",
+        "[languages.cobol]\nimage = 'cobol:3.4-alpine'",
+        "[languages.cobol]\nimage = 'cobol:3.4-alpine'\nsteps.run = ['cobol', '{file}']",
         "timeout = ",
         "timeout = '1s'\ntimeout = '2s'",
         "= 3",
     ] {
         seen.push(Layers::new().user(text).error());
         // A project's mistake is no less of one: it wanted something to be tighter.
-        assert_eq!(Layers::new().project(text).load().is_err(), !text.contains("languages.ruby"), "{text}");
+        assert_eq!(Layers::new().project(text).load().is_err(), !text.contains("languages.cobol"), "{text}");
     }
     insta::assert_snapshot!(seen.join("\n"), @r#"
     config.toml:1: timeout: "soon" is not a duration: write it like 500ms, 10s or 2m, above zero
@@ -282,9 +282,9 @@ fn bad_values_are_errors_that_name_file_and_line() {
     config.toml:2: languages.python.nofile: it goes from 16 to 1048576
     config.toml:2: languages.python.compile.memory: "1x" is not a size: write it like 64M or 1G, from 1M up
     config.toml:1: languages.a b: "a b" is not a name for a language: write it in letters, digits, + - _ # and .
-    config.toml:2: languages.ruby: a new language needs an image; the built-in ones are in `runpen languages`
-    config.toml:1: languages.ruby: a new language needs steps.run; the built-in ones are in `runpen languages`
-    config.toml:1: languages.ruby: a new language needs extensions or a file-name; the built-in ones are in `runpen languages`
+    config.toml:2: languages.cobol: a new language needs an image; the built-in ones are in `runpen languages`
+    config.toml:1: languages.cobol: a new language needs steps.run; the built-in ones are in `runpen languages`
+    config.toml:1: languages.cobol: a new language needs extensions or a file-name; the built-in ones are in `runpen languages`
     config.toml:1: string values must be quoted, expected literal string
     config.toml:2: duplicate key
     config.toml:1: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`
@@ -309,7 +309,7 @@ fn rows_of_languages_are_laid_over_the_built_in_ones() {
         .user(
             "memory = '300M'\n[languages.python]\nimage = 'mine:1'\nenv = { X = '1' }\n[languages.java]\nmemory = '1G'\n\
              [languages.'c++']\nsteps.run = ['valgrind', './main']\n[languages.js]\nsteps.run = ['bun', '{file}']\n\
-             [languages.ruby]\nimage = 'ruby:3.4-alpine'\nsteps.run = ['ruby', '{file}']\nextensions = ['rb', 'py']\naliases = ['rb']\n",
+             [languages.cobol]\nimage = 'cobol:3.4-alpine'\nsteps.run = ['cobol', '{file}']\nextensions = ['cbl', 'py']\naliases = ['cbl']\n",
         )
         .settings();
     let row = |name| settings.languages.named(name).unwrap();
@@ -324,8 +324,8 @@ fn rows_of_languages_are_laid_over_the_built_in_ones() {
     assert_eq!((row("js").steps.run[0].as_str(), row("js").boot), ("bun", None));
     assert_eq!(row("cpp").steps.run[0], "valgrind");
     assert_eq!(settings.languages.0.len(), Languages::built_in().0.len() + 1);
-    assert_eq!((row("rb").file_name.as_str(), row("rb").title.as_str()), ("main.rb", "ruby"));
-    assert_eq!(settings.languages.of(Path::new("x.py"), "").unwrap().name, "ruby");
+    assert_eq!((row("cbl").file_name.as_str(), row("cbl").title.as_str()), ("main.cbl", "cobol"));
+    assert_eq!(settings.languages.of(Path::new("x.py"), "").unwrap().name, "cobol");
     assert_eq!(settings.languages.of(Path::new("x.pyw"), "").unwrap().name, "python");
     assert_eq!((settings.memory_for(row("java")), settings.memory_for(python)), (Size::mib(1024), Size::mib(300)));
 }

@@ -11,6 +11,28 @@ languages=(
   java runpen-test/java:21
   cpp runpen-test/gcc:14
   go runpen-test/golang:1.24
+  typescript runpen-test/deno:2.9
+  c runpen-test/gcc:14
+  bash runpen-test/shell:13
+  awk runpen-test/scripts:13
+  elixir runpen-test/scripts:13
+  erlang runpen-test/scripts:13
+  lua runpen-test/scripts:13
+  perl runpen-test/scripts:13
+  php runpen-test/scripts:13
+  prolog runpen-test/scripts:13
+  ruby runpen-test/scripts:13
+  sql runpen-test/scripts:13
+  d runpen-test/native:13
+  fortran runpen-test/native:13
+  rust runpen-test/native:13
+  haskell runpen-test/functional:13
+  ocaml runpen-test/functional:13
+  r runpen-test/r:4.5
+  csharp runpen-test/mono:6.12
+  nim runpen-test/nim:1.6
+  zig runpen-test/zig:0.15
+  kotlin runpen-test/kotlin:2.4
 )
 
 # usage: write FILE SHELL_IMAGE

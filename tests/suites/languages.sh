@@ -13,6 +13,8 @@ for engine in docker embedded; do
   echo "languages: $engine"
   python3 tests/stories/cli.py "$RUNPEN_BINARY" "$engine" || status=1
 done
+echo "languages: docker, every other language"
+python3 tests/stories/languages.py "$RUNPEN_BINARY" || status=1
 echo "languages: docker, shell on Alpine"
 RUNPEN_CONFIG=$(dirname "$RUNPEN_CONFIG")/config-alpine.toml
 for only in "every language" "sleeper"; do

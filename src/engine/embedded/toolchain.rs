@@ -25,39 +25,50 @@ pub(super) struct Toolchain {
     packages: [&'static str; 3],
 }
 
-const TABLE: [Toolchain; 6] = [
-    Toolchain {
-        repositories: &["python"],
-        programs: &["python3"],
-        version: "--version",
-        packages: ["python3", "python3", "python3"],
-    },
-    Toolchain {
-        repositories: &["node"],
-        programs: &["node"],
-        version: "--version",
-        packages: ["nodejs", "nodejs", "nodejs"],
-    },
-    Toolchain {
-        repositories: &["java", "openjdk", "eclipse-temurin", "amazoncorretto"],
-        programs: &["java", "javac"],
-        version: "-version",
-        packages: ["default-jdk-headless", "java-latest-openjdk-devel", "openjdk21-jdk"],
-    },
-    Toolchain { repositories: &["gcc"], programs: &["g++"], version: "--version", packages: ["g++", "gcc-c++", "g++"] },
-    Toolchain {
-        repositories: &["golang", "go"],
-        programs: &["go"],
-        version: "version",
-        packages: ["golang", "golang", "go"],
-    },
-    Toolchain {
-        repositories: &["shell", "alpine", "debian", "ubuntu", "bash", "busybox"],
-        programs: &["sh"],
-        version: "",
-        packages: ["dash", "bash", "busybox"],
-    },
+const TABLE: &[Toolchain] = &[
+    row(&["python"], &["python3"], "--version", ["python3", "python3", "python3"]),
+    row(&["node"], &["node"], "--version", ["nodejs", "nodejs", "nodejs"]),
+    row(
+        &["java", "openjdk", "eclipse-temurin", "amazoncorretto"],
+        &["java", "javac"],
+        "-version",
+        ["default-jdk-headless", "java-latest-openjdk-devel", "openjdk21-jdk"],
+    ),
+    row(&["gcc"], &["g++"], "--version", ["g++", "gcc-c++", "g++"]),
+    row(&["golang", "go"], &["go"], "version", ["golang", "golang", "go"]),
+    row(&["shell", "alpine", "debian", "ubuntu", "busybox"], &["sh"], "", ["dash", "bash", "busybox"]),
+    row(&["bash"], &["bash"], "--version", ["bash", "bash", "bash"]),
+    row(&["deno"], &["deno"], "--version", ["deno", "deno", "deno"]),
+    row(&["ruby"], &["ruby"], "--version", ["ruby", "ruby", "ruby"]),
+    row(&["php"], &["php"], "--version", ["php-cli", "php-cli", "php"]),
+    row(&["perl"], &["perl"], "-v", ["perl", "perl", "perl"]),
+    row(&["lua"], &["lua"], "-v", ["lua5.4", "lua", "lua5.4"]),
+    row(&["r-base", "r-ver"], &["Rscript"], "--version", ["r-base-core", "R-core", "R"]),
+    row(&["sqlite3", "sqlite"], &["sqlite3"], "--version", ["sqlite3", "sqlite", "sqlite"]),
+    row(&["rust"], &["rustc", "cc"], "--version", ["rustc", "rust", "rust"]),
+    row(&["haskell"], &["ghc"], "--version", ["ghc", "ghc", "ghc"]),
+    row(&["opam", "ocaml"], &["ocamlopt"], "-version", ["ocaml-nox", "ocaml", "ocaml"]),
+    row(&["erlang"], &["erl"], "", ["erlang-base", "erlang-erts", "erlang"]),
+    row(&["elixir"], &["elixir"], "--version", ["elixir", "elixir", "elixir"]),
+    row(&["nim"], &["nim"], "--version", ["nim", "nim", "nim"]),
+    row(&["ldc-ubuntu", "ldc"], &["ldc2"], "--version", ["ldc", "ldc", "ldc"]),
+    row(&["swipl"], &["swipl"], "--version", ["swi-prolog-nox", "pl", "swi-prolog"]),
+    row(&["zig"], &["zig"], "version", ["zig", "zig", "zig"]),
+    row(&["mono"], &["mono", "mcs"], "--version", ["mono-mcs", "mono-core", "mono"]),
+    row(&["kotlin"], &["java", "kotlinc"], "-version", ["kotlin", "kotlin", "kotlin"]),
+    row(&["scala-sbt", "scala"], &["scala"], "-version", ["scala", "scala", "scala"]),
+    row(&["swift"], &["swiftc"], "--version", ["swiftlang", "swift-lang", "swift"]),
+    row(&["julia"], &["julia"], "--version", ["julia", "julia", "julia"]),
 ];
+
+const fn row(
+    repositories: &'static [&'static str],
+    programs: &'static [&'static str],
+    version: &'static str,
+    packages: [&'static str; 3],
+) -> Toolchain {
+    Toolchain { repositories, programs, version, packages }
+}
 
 /// A toolchain that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]

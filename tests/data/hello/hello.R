@@ -1,0 +1,4 @@
+a <- commandArgs(trailingOnly = TRUE)
+cat("é", paste(a, collapse = "|"), readLines("stdin", 1), "\n")
+message("err")
+quit(status = 3)

@@ -1,0 +1,2 @@
+using System;
+class Hello { static int Main(string[] a) { Console.WriteLine("é " + a[0] + "|" + a[1] + " " + Console.ReadLine()); Console.Error.WriteLine("err"); return 3; } }

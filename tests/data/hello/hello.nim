@@ -1,0 +1,4 @@
+import os, strutils
+echo "é ", commandLineParams().join("|"), " ", readLine(stdin)
+stderr.writeLine "err"
+quit(3)

@@ -1,0 +1,3 @@
+puts "é #{ARGV.join("|")} #{$stdin.gets}"
+warn "err"
+exit 3

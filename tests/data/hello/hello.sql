@@ -1,0 +1,1 @@
+create table t(a); insert into t values ('é'), (42); select * from t;
