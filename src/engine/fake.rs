@@ -52,6 +52,10 @@ struct State {
     refusals: Mutex<VecDeque<EngineError>>,
     /// Whether pulls, and starts, wait.
     held: [watch::Sender<bool>; 2],
+    /// How many starts fail from now on.
+    failing: AtomicUsize,
+    /// Digest of every image, when it is not the usual one.
+    digest: Mutex<Option<String>>,
 }
 
 impl FakeEngine {
@@ -95,6 +99,16 @@ impl FakeEngine {
     /// From now on starts wait, until they are let go.
     pub fn hold_starts(&self, hold: bool) {
         self.state.held[1].send_replace(hold);
+    }
+
+    /// So many starts fail from now on, those that are held among them.
+    pub fn fail_starts(&self, count: usize) {
+        self.state.failing.store(count, Ordering::SeqCst);
+    }
+
+    /// From now on every image has this digest.
+    pub fn set_digest(&self, digest: &str) {
+        *self.state.digest.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest.to_owned());
     }
 
     /// The next pull fails so.
@@ -161,7 +175,9 @@ impl Engine for FakeEngine {
 
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
         self.answer()?;
-        let image = Image { reference: reference.to_owned(), digest: "sha256:0".to_owned(), size: 1 };
+        let digest = self.state.digest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let digest = digest.unwrap_or_else(|| "sha256:0".to_owned());
+        let image = Image { reference: reference.to_owned(), digest, size: 1 };
         Ok((!self.is_missing(reference)).then_some(image))
     }
 
@@ -193,6 +209,11 @@ impl Engine for FakeEngine {
         }
         let number = self.state.started.fetch_add(1, Ordering::SeqCst);
         self.pass(1).await;
+        let fails = |left: usize| left.checked_sub(1);
+        if self.state.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
+            let [operation, reason] = ["start a container", "it was told to fail"].map(str::to_owned);
+            return Err(EngineError::Failed { operation, reason });
+        }
         self.state.alive.fetch_add(1, Ordering::SeqCst);
         let (stdin, inside) = tokio::io::duplex(64 * 1024);
         let (sender, output) = mpsc::channel(64);

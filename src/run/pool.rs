@@ -5,20 +5,24 @@
 //! A [`Recipe`] says everything that a waiting container has in common with the stage that may take it: image, sandbox,
 //! and the interpreter that waits in it, if one does. A stage takes only a container of exactly its own recipe, so a changed
 //! limit, image or network finds none and starts cold. Nothing waits until a recipe was wanted once; then a few do,
-//! within a budget of memory, until it has not been wanted for the idle time-out.
+//! within a budget of memory, until it has not been wanted for the idle time-out. Who gets what is [`shelf`]'s.
 //!
 //! Refilling is a background task that gives way to runs: it starts when the run that took a container is over, or
-//! shortly after it began. A waiting container that ends is replaced; one that printed anything is thrown away.
+//! shortly after it began. A waiting container that ends is replaced; one that printed anything is thrown away. Whether the
+//! images are still those that their references name is asked behind runs and once in a while, never in front of one.
+
+mod shelf;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::error::TryRecvError;
+use tokio::time::{Duration, Instant};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use self::shelf::{Failure, Shelf};
+pub(super) use self::shelf::{Taken, Waiting};
 use super::guest::{self, Boot};
 use crate::config::Warm;
 use crate::engine::{Container, Engine, EngineError, Spec};
@@ -40,8 +44,22 @@ const BOOT_DEADLINE: Duration = Duration::from_secs(20);
 /// How often expiry and stale images are looked for while anything waits.
 const TICK: Duration = Duration::from_secs(30);
 
-/// Longest pause after refills that failed.
-const BACK_OFF: Duration = Duration::from_secs(60);
+/// How often stale images are looked for behind runs at the most.
+const GLANCE: Duration = Duration::from_secs(2);
+
+/// How long the engine may take to say what an image is.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What all that waits may hold at the most, whatever the settings say: a quarter of the machine.
+static CEILING: LazyLock<u64> =
+    LazyLock::new(|| quarter(&std::fs::read_to_string("/proc/meminfo").unwrap_or_default()));
+
+/// A quarter of the memory that `/proc/meminfo` tells of; where there is none, no ceiling.
+fn quarter(meminfo: &str) -> u64 {
+    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kibibytes = total.and_then(|total| total.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kibibytes.map_or(u64::MAX, |kibibytes| kibibytes / 4 * 1024)
+}
 
 /// What a waiting container and the stage that takes it have in common.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,38 +75,17 @@ impl Recipe {
     }
 }
 
-/// A container that waits for a program.
-pub(super) struct Waiting {
-    pub(super) container: Container,
-    /// The nonce it was given when its interpreter was started; `None` when a shell waits for its script.
-    pub(super) nonce: Option<String>,
-    digest: Option<String>,
-}
-
-impl Waiting {
-    /// Nothing may come from a container before it has a program; one whose streams are closed has died.
-    fn is_sound(&mut self) -> bool {
-        matches!(self.container.output.try_recv(), Err(TryRecvError::Empty))
-    }
-}
-
-/// One recipe and what waits for it.
-struct Shelf {
-    recipe: Recipe,
-    engine: Arc<dyn Engine>,
-    waiting: Vec<Waiting>,
-    wanted: Instant,
-    /// How many are on their way.
-    coming: usize,
-    failures: u32,
-    retry: Option<Instant>,
-}
-
 #[derive(Default)]
 struct State {
     shelves: Vec<Shelf>,
     settings: Warm,
     closed: bool,
+    /// Counts what is begun.
+    number: u64,
+    /// When stale images were looked for.
+    looked: Option<Instant>,
+    /// Whether the user was told that the budget is more than the machine has.
+    told: bool,
 }
 
 impl State {
@@ -112,19 +109,10 @@ impl Pool {
         Self { state: Arc::default(), changed: Arc::default(), tasks, keeper: Arc::default() }
     }
 
-    /// A waiting container of exactly this recipe, if there is one.
-    pub(super) fn take(&self, recipe: &Recipe) -> Option<Waiting> {
-        let mut state = self.lock();
-        let shelf = state.shelf(recipe)?;
-        shelf.wanted = Instant::now();
-        let mut taken = None;
-        while let Some(mut waiting) = shelf.waiting.pop() {
-            if waiting.is_sound() {
-                taken = Some(waiting);
-                break;
-            }
-            self.discard([waiting]);
-        }
+    /// A container of exactly this recipe that waits or is on its way, if there is one.
+    pub(super) fn take(&self, recipe: &Recipe) -> Option<Taken> {
+        let (taken, dead) = self.lock().shelf(recipe)?.take();
+        self.discard(dead);
         taken
     }
 
@@ -139,14 +127,11 @@ impl Pool {
                 return;
             }
             state.settings = settings.clone();
-            let now = Instant::now();
             if let Some(shelf) = state.shelf(&recipe) {
-                shelf.wanted = now;
+                shelf.wanted = Instant::now();
                 shelf.engine = Arc::clone(engine);
             } else {
-                let engine = Arc::clone(engine);
-                let (waiting, coming, failures, retry) = (Vec::new(), 0, 0, None);
-                state.shelves.push(Shelf { recipe, engine, waiting, wanted: now, coming, failures, retry });
+                state.shelves.push(Shelf::new(recipe, Arc::clone(engine)));
             }
         }
         self.keep();
@@ -161,8 +146,9 @@ impl Pool {
         }
     }
 
-    /// A run is over: now is the time to refill.
+    /// A run is over: now is the time to refill, also what could not be made before the engine worked again.
     pub(super) fn run_ended(&self) {
+        self.lock().shelves.iter_mut().for_each(Shelf::try_again);
         self.changed.notify_one();
     }
 
@@ -219,61 +205,64 @@ impl Pool {
             let woken = tokio::time::timeout(pause, self.changed.notified()).await;
             if woken.is_err() {
                 self.expire();
+            }
+            if self.lock().looked.is_none_or(|looked| looked.elapsed() >= GLANCE) {
                 self.drop_stale().await;
+                self.lock().looked = Some(Instant::now());
             }
         }
     }
 
     /// Starts what is missing; says when to look again because of an earlier failure.
     fn refill(&self) -> Option<Duration> {
-        let now = Instant::now();
-        let mut state = self.lock();
-        let (per_language, budget) = (state.settings.per_language as usize, state.settings.memory.bytes());
-        let held = |shelf: &Shelf| shelf.recipe.cost() * (shelf.waiting.len() + shelf.coming) as u64;
-        let mut used: u64 = state.shelves.iter().map(held).sum();
+        let state = &mut *self.lock();
+        let (per_language, asked) = (state.settings.per_language as usize, state.settings.memory.bytes());
+        let budget = asked.min(*CEILING);
+        if budget < asked && !std::mem::replace(&mut state.told, true) {
+            let (asked, budget) = (asked / MIB, budget / MIB);
+            tracing::warn!("warm.memory is {asked}M, more than this machine can give: {budget}M are used");
+        }
+        let mut used: u64 = state.shelves.iter().map(|shelf| shelf.recipe.cost() * shelf.held() as u64).sum();
         let mut again = None;
         // The latest wanted come first: under a tight budget they are the ones that get something.
         state.shelves.sort_by_key(|shelf| std::cmp::Reverse(shelf.wanted));
         for shelf in &mut state.shelves {
-            if let Some(pause) = shelf.retry.and_then(|retry| retry.checked_duration_since(now)) {
+            if let Some(pause) = shelf.pause() {
                 again = Some(again.map_or(pause, |earlier: Duration| earlier.min(pause)));
                 continue;
             }
-            while shelf.waiting.len() + shelf.coming < per_language && used + shelf.recipe.cost() <= budget {
+            while shelf.stock() < per_language && used + shelf.recipe.cost() <= budget {
                 used += shelf.recipe.cost();
-                shelf.coming += 1;
+                state.number += 1;
+                shelf.begin(state.number);
                 let (pool, recipe, engine) = (self.clone(), shelf.recipe.clone(), Arc::clone(&shelf.engine));
+                let number = state.number;
                 self.tasks.spawn(async move {
                     let made = make(engine.as_ref(), &recipe).await;
-                    pool.put(&recipe, made);
+                    pool.put(&recipe, number, made);
                 });
             }
         }
         again
     }
 
-    /// Puts a new container onto its shelf and watches it.
-    fn put(&self, recipe: &Recipe, made: Result<Waiting, EngineError>) {
+    /// Gives a new container to the run that it was promised to, or puts it onto its shelf; watches it.
+    fn put(&self, recipe: &Recipe, number: u64, made: Result<Waiting, EngineError>) {
         let mut surplus = None;
         {
             let mut state = self.lock();
             let closed = state.closed;
             match (state.shelf(recipe), made) {
-                (Some(shelf), Ok(ready)) if !closed => {
-                    shelf.coming -= 1;
-                    (shelf.failures, shelf.retry) = (0, None);
-                    self.watch(&ready);
-                    shelf.waiting.push(ready);
-                }
-                (Some(shelf), Err(error)) => {
-                    shelf.coming -= 1;
-                    shelf.failures += 1;
-                    let pause = Duration::from_secs(1 << shelf.failures.min(6)).min(BACK_OFF);
-                    shelf.retry = Some(Instant::now() + pause);
-                    tracing::warn!(language = recipe.language, %error, ?pause, "no waiting container could be made");
+                (Some(shelf), made) if !closed => {
+                    if let Ok(ready) = &made {
+                        self.watch(ready);
+                    }
+                    if let Err(Failure { error, pause }) = shelf.arrived(number, made) {
+                        tracing::warn!(language = recipe.language, %error, ?pause, "no waiting container could be made");
+                    }
                 }
                 (_, Ok(ready)) => surplus = Some(ready),
-                (None, Err(_)) => {}
+                (_, Err(_)) => {}
             }
         }
         self.discard(surplus);
@@ -311,7 +300,7 @@ impl Pool {
         let expired: Vec<Shelf> = {
             let mut state = self.lock();
             let idle = state.settings.idle_timeout.duration();
-            state.shelves.extract_if(.., |shelf| shelf.wanted.elapsed() > idle && shelf.coming == 0).collect()
+            state.shelves.extract_if(.., |shelf| shelf.is_idle(idle)).collect()
         };
         self.discard(expired.into_iter().flat_map(|shelf| shelf.waiting));
     }
@@ -324,14 +313,23 @@ impl Pool {
             filled.map(|shelf| (shelf.recipe.spec.image.clone(), Arc::clone(&shelf.engine))).collect()
         };
         for (reference, engine) in images {
-            let Ok(now) = engine.image(&reference).await else { continue };
+            let asked = tokio::time::timeout(PATIENCE, engine.image(&reference)).await;
+            let Ok(Ok(now)) = asked else { continue };
             let digest = now.map(|image| image.digest);
             let stale: Vec<Waiting> = {
                 let mut state = self.lock();
                 let shelves = state.shelves.iter_mut().filter(|shelf| shelf.recipe.spec.image == reference);
                 shelves.flat_map(|shelf| shelf.waiting.extract_if(.., |waiting| waiting.digest != digest)).collect()
             };
-            self.discard(stale);
+            if !stale.is_empty() {
+                tracing::info!(
+                    image = reference,
+                    count = stale.len(),
+                    "waiting containers of an image that changed are replaced"
+                );
+                self.discard(stale);
+                self.changed.notify_one();
+            }
         }
     }
 
@@ -385,4 +383,15 @@ async fn ready(container: &mut Container) -> Result<(), String> {
     }
     let said = String::from_utf8_lossy(&said).lines().next_back().unwrap_or_default().to_owned();
     Err(if in_time { format!("it said: {said}") } else { format!("it was not up in time; it said: {said}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ceiling_is_a_quarter_of_the_machine() {
+        assert_eq!(quarter("MemTotal:       16777216 kB\nMemFree: 1 kB\n"), 4096 * MIB);
+        assert_eq!(quarter(""), u64::MAX);
+    }
 }

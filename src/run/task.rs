@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bakery::Bakery;
 use super::guest::{self, Boot};
 use super::manager::{Registered, RunRequest};
-use super::pool::{Pool, Recipe};
+use super::pool::{Pool, Recipe, Taken, Waiting};
 use super::pulls::Pulls;
 use super::stage::{self, Job, Sequence, StageEnd};
 use super::verdict::{self, Verdict};
@@ -125,7 +125,7 @@ impl Task {
         };
         let plan = &Plan::new(&self.request.snippet, &language, &self.request.settings, &self.request.args);
         let taken = self.take(&engine, plan);
-        let warm = taken.iter().all(Option::is_some);
+        let warm = taken.iter().all(|taken| matches!(taken, Some(Taken::Ready(_))));
         self.started(engine.name(), plan, warm).await;
         let Some(vessels) = cancel.run_until_cancelled(self.vessels(&engine, plan, taken)).await else {
             return Ok(Verdict::cancelled());
@@ -166,8 +166,8 @@ impl Task {
         self.bakery.best(engine, &self.request.language, lasting, waiting).await
     }
 
-    /// A waiting container for each stage that finds one, and a word to the pool that more of them will be wanted.
-    fn take(&self, engine: &Arc<dyn Engine>, plan: &Plan) -> Vec<Option<Vessel>> {
+    /// A container that waits or is on its way for each stage that finds one, and a word to the pool that more of them will be wanted.
+    fn take(&self, engine: &Arc<dyn Engine>, plan: &Plan) -> Vec<Option<Taken>> {
         let recipes = recipes(plan, &self.request.language, &self.request.snippet.file_name);
         let warm = &self.request.settings.warm;
         let take = |recipe: Recipe| {
@@ -175,7 +175,7 @@ impl Task {
             if !self.request.cold {
                 self.pool.want(recipe, engine, warm, true);
             }
-            taken.map(|waiting| Vessel { container: waiting.container, booted: waiting.nonce })
+            taken
         };
         recipes.into_iter().map(take).collect()
     }
@@ -265,41 +265,63 @@ impl Task {
         report::parse(self.request.language.report, &input)
     }
 
-    /// A container for each stage: the waiting one it has taken, else a new one. All are started together: while one
-    /// compiles, the one that will run it is getting ready.
+    /// A container for each stage: the one it has taken, else a new one. All are started together: while one compiles, the
+    /// one that will run it is getting ready.
     async fn vessels(
         &self,
         engine: &Arc<dyn Engine>,
         plan: &Plan,
-        mut taken: Vec<Option<Vessel>>,
+        taken: Vec<Option<Taken>>,
     ) -> Result<Vec<Vessel>, EngineError> {
-        match self.start_missing(engine, plan, &mut taken).await {
+        let mut vessels: Vec<Option<Vessel>> = Vec::with_capacity(taken.len());
+        let mut coming = Vec::with_capacity(taken.len());
+        for taken in taken {
+            let (ready, later) = match taken {
+                Some(Taken::Ready(waiting)) => (Some(waiting.into()), None),
+                Some(Taken::Coming(later)) => (None, Some(later)),
+                None => (None, None),
+            };
+            vessels.push(ready);
+            coming.push(later);
+        }
+        match self.start_missing(engine, plan, &mut vessels, coming).await {
             Err(EngineError::ImageMissing { .. }) => {
                 self.pull(engine, &plan.image).await?;
-                self.start_missing(engine, plan, &mut taken).await?;
+                self.start_missing(engine, plan, &mut vessels, Vec::new()).await?;
             }
             other => other?,
         }
-        Ok(taken.into_iter().flatten().collect())
+        Ok(vessels.into_iter().flatten().collect())
     }
 
-    /// Each start is a task of its own, so that one whose run is cancelled meanwhile still ends, and its container is removed.
+    /// Each start is a task of its own, so that one whose run is cancelled meanwhile still ends, and its container is
+    /// removed. One that is taken over and fails on its way is started anew.
     async fn start_missing(
         &self,
         engine: &Arc<dyn Engine>,
         plan: &Plan,
-        taken: &mut [Option<Vessel>],
+        vessels: &mut [Option<Vessel>],
+        coming: Vec<Option<oneshot::Receiver<Waiting>>>,
     ) -> Result<(), EngineError> {
-        let starts: Vec<_> = std::iter::zip(&plan.stages, taken)
-            .filter(|(_, vessel)| vessel.is_none())
-            .map(|(stage, vessel)| {
+        let coming = coming.into_iter().chain(std::iter::repeat_with(|| None));
+        let starts: Vec<_> = std::iter::zip(&plan.stages, vessels)
+            .zip(coming)
+            .filter(|((_, vessel), _)| vessel.is_none())
+            .map(|((stage, vessel), coming)| {
                 let (spec, engine) = (spec(plan, stage), Arc::clone(engine));
-                (vessel, self.tracker.spawn(async move { engine.start(&spec).await }))
+                let start = self.tracker.spawn(async move {
+                    if let Some(coming) = coming
+                        && let Ok(waiting) = coming.await
+                    {
+                        return Ok(waiting.into());
+                    }
+                    Ok(Vessel { container: engine.start(&spec).await?, booted: None })
+                });
+                (vessel, start)
             })
             .collect();
         for (vessel, start) in starts {
-            let container = start.await.map_err(|error| failed("start a container", &error.to_string()))??;
-            *vessel = Some(Vessel { container, booted: None });
+            *vessel = Some(start.await.map_err(|error| failed("start a container", &error.to_string()))??);
         }
         Ok(())
     }
@@ -351,6 +373,12 @@ struct Vessel {
     container: Container,
     /// The nonce of its interpreter, when one is up already.
     booted: Option<String>,
+}
+
+impl From<Waiting> for Vessel {
+    fn from(waiting: Waiting) -> Self {
+        Self { container: waiting.container, booted: waiting.nonce }
+    }
 }
 
 fn spec(plan: &Plan, stage: &Stage) -> Spec {

@@ -1,5 +1,6 @@
 //! Stories of runs, on the scripted engine.
 
+mod pool;
 mod pulls;
 
 use std::sync::Arc;
@@ -228,86 +229,6 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
         }
     };
     assert!(tokio::time::timeout(Duration::from_secs(10), looking).await.is_ok(), "{what}");
-}
-
-fn waiting(manager: &Manager) -> u32 {
-    manager.pool().iter().map(|pool| pool.waiting).sum()
-}
-
-fn started_warm(events: &[Event]) -> bool {
-    events.iter().any(|event| matches!(event, Event::Started(started) if started.warm))
-}
-
-#[tokio::test]
-async fn a_language_that_is_expected_has_containers_waiting_and_a_run_takes_one() {
-    for (language, each) in [("python", 2), ("shell", 2), ("go", 4)] {
-        let engine = FakeEngine::default();
-        let manager = Manager::new(Arc::new(engine.clone()));
-        let warm = || RunRequest { settings: Arc::new(Settings::default()), ..request(language, "out hello\ncat") };
-        let settings = warm().settings;
-        manager.expect(&warm().language, &settings);
-        until("the pool fills", || waiting(&manager) == each).await;
-        let (stdout, _, events, _) =
-            finish(manager.start(RunRequest { stdin: Stdin::Text(b"in".to_vec()), ..warm() })).await;
-        assert_eq!((stdout.as_str(), started_warm(&events)), ("hello\nin", true), "{language}");
-        until("it fills again", || waiting(&manager) == each).await;
-        let other =
-            Settings { timeout: Span(Duration::from_secs(9)), memory: Some(Size::mib(99)), ..Settings::default() };
-        let (_, _, events, _) = finish(manager.start(RunRequest { settings: Arc::new(other), ..warm() })).await;
-        assert!(!started_warm(&events), "another limit is another container");
-        let (_, _, events, _) = finish(manager.start(RunRequest { cold: true, ..warm() })).await;
-        assert!(!started_warm(&events), "cold is cold");
-        removed(&engine, &manager).await;
-    }
-}
-
-#[tokio::test]
-async fn a_burst_beyond_the_pool_starts_cold_at_once() {
-    let engine = FakeEngine::default();
-    let manager = Manager::new(Arc::new(engine.clone()));
-    let warm = || RunRequest { settings: Arc::new(Settings::default()), ..request("python", "out hello\nsleep 20") };
-    manager.expect(&warm().language, &warm().settings);
-    until("the pool fills", || waiting(&manager) == 2).await;
-    let runs: Vec<_> = (0..10).map(|_| manager.start(warm())).collect();
-    let mut taken = 0;
-    for run in runs {
-        let (stdout, _, events, _) = finish(run).await;
-        assert_eq!(stdout, "hello\n");
-        taken += u32::from(started_warm(&events));
-    }
-    assert!((2..10).contains(&taken), "{taken}");
-    removed(&engine, &manager).await;
-}
-
-#[tokio::test]
-async fn what_died_while_it_waited_is_replaced_and_never_taken() {
-    let engine = FakeEngine::default();
-    let manager = Manager::new(Arc::new(engine.clone()));
-    let warm = || RunRequest { settings: Arc::new(Settings::default()), ..request("python", "out hello") };
-    manager.expect(&warm().language, &warm().settings);
-    until("the pool fills", || waiting(&manager) == 2).await;
-    let started = engine.started();
-    engine.kill_all();
-    until("it is filled anew", || engine.started() >= started + 2 && waiting(&manager) == 2).await;
-    let (stdout, _, events, _) = finish(manager.start(warm())).await;
-    assert_eq!((stdout.as_str(), started_warm(&events)), ("hello\n", true));
-    removed(&engine, &manager).await;
-}
-
-#[tokio::test]
-async fn a_small_budget_is_kept_and_an_idle_language_is_let_go() {
-    let engine = FakeEngine::default();
-    let manager = Manager::new(Arc::new(engine.clone()));
-    let warm = Warm { per_language: 50, memory: Size::mib(100), ..Warm::default() };
-    let settings = Arc::new(Settings { warm, ..Settings::default() });
-    manager.expect(&request("python", "out").language, &settings);
-    until("the pool fills as far as it may", || waiting(&manager) == 2).await;
-    let warm = Warm { idle_timeout: Span(Duration::from_millis(1)), ..settings.warm.clone() };
-    let settings = Arc::new(Settings { warm, ..Settings::default() });
-    manager.expect(&request("shell", "out").language, &settings);
-    tokio::time::pause();
-    until("idle languages are let go", || engine.alive() == 0).await;
-    removed(&engine, &manager).await;
 }
 
 #[tokio::test]
