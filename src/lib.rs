@@ -7,6 +7,7 @@
 //! | module | owns | must not know |
 //! |---|---|---|
 //! | [`text`] | positions of LSP ↔ byte offsets | anything else |
+//! | [`document`] | code blocks of documents, what they say, what the page promises of their output | engines, LSP |
 //! | [`snippet`] | what is run, and the way back from its lines to the document's | engines, LSP |
 //! | [`language`] | the table of languages, data in `languages.toml` | engines, LSP |
 //! | [`config`] | layered settings, and what a project may not loosen | engines, LSP |
@@ -20,7 +21,7 @@
 //!
 //! # Invariants
 //!
-//! 1. `snippet`, `language`, `plan`, `report`, `text` are pure: no I/O, clock or async.
+//! 1. `document`, `snippet`, `language`, `plan`, `report`, `text` are pure: no I/O, clock or async.
 //! 2. Positions become byte offsets on entry and return to LSP form on exit.
 //! 3. No handler awaits a run or a client reply. Running returns a run id; the manager owns the task.
 //! 4. Everything a run says goes through one queue, the end included: `finished` is an event.
@@ -32,6 +33,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod document;
 pub mod engine;
 pub mod language;
 pub mod lsp;

@@ -1,4 +1,4 @@
-//! What is run, and the way back: file or selection → [`Snippet`]. Pure; it knows no engine and no LSP.
+//! What is run, and the way back: file, selection or block → [`Snippet`]. Pure; it knows no engine and no LSP.
 //!
 //! A program is made of whole lines. Each line is one of the document with some bytes taken off its start or its end, or
 //! one of the frame that the language demands, which stands on lines of its own so that it never shifts a column.
@@ -33,9 +33,11 @@ mod selection;
 mod tests;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use self::builder::Builder;
 use self::selection::Selection;
+use crate::document::code::Code;
 use crate::language::{Frame, Language};
 use crate::plan::SOURCE_LIMIT;
 use crate::text::{Encoding, Text};
@@ -56,7 +58,10 @@ pub struct Snippet {
     /// What the run step starts where a file name is not enough: the class with `main` in Java; else empty.
     pub entry: String,
     /// For each line of the program the byte offset in the document of what its first byte was, `None` for the frame's.
+    /// Of a block, the offset in its code.
     pub lines: Vec<Option<usize>>,
+    /// The code of a block, which leads on to the document.
+    code: Option<Arc<(Text, Code)>>,
 }
 
 /// Why there is nothing to run.
@@ -125,7 +130,7 @@ impl Snippet {
                 }
             }
         }
-        Ok(Self { document: document.clone(), range: 0..text.len(), program, file_name, entry, lines })
+        Ok(Self { document: document.clone(), range: 0..text.len(), program, file_name, entry, lines, code: None })
     }
 
     /// A program that is not known yet: all that a plan needs to tell what its containers will have in common.
@@ -133,7 +138,7 @@ impl Snippet {
     pub fn placeholder(language: &Language) -> Self {
         let document = Text::new("");
         let (program, lines) = (document.clone(), Vec::new());
-        Self { document, range: 0..0, program, file_name: language.file_name.clone(), entry: String::new(), lines }
+        Self { document, range: 0..0, program, file_name: language.file_name.clone(), entry: String::new(), lines, code: None }
     }
 
     /// A selection, in bytes of the document: common indentation removed, the language's frame added, imports kept.
@@ -171,7 +176,27 @@ impl Snippet {
             }
         }
         let (program, lines) = builder.finish();
-        Ok(Self { document: document.clone(), range, program: Text::new(program), file_name, entry, lines })
+        Ok(Self { document: document.clone(), range, program: Text::new(program), file_name, entry, lines, code: None })
+    }
+
+    /// A code block, or several put together, of a document whose `range` it is. `framed` adds what the language needs around
+    /// statements; without it the code is taken for a whole file.
+    pub fn block(
+        document: &Text,
+        range: Range<usize>,
+        code: Code,
+        name: Option<&str>,
+        language: &Language,
+        framed: bool,
+    ) -> Result<Self, SnippetError> {
+        check("the block", code.as_str())?;
+        let text = Text::new(code.as_str());
+        let snippet = if framed {
+            Self::selection(&text, 0..code.len(), name, language)
+        } else {
+            Self::file(&text, name, language)
+        };
+        Ok(Self { document: document.clone(), range, code: Some(Arc::new((text, code))), ..snippet? })
     }
 
     /// Byte range of the document for a byte range of the program; `None` when it starts in the frame.
@@ -187,13 +212,18 @@ impl Snippet {
         } else {
             self.map_column(last.line, last.character).or_else(|| self.end_before(first.line, last.line))
         };
-        Some(start..end.unwrap_or(start).max(start))
+        let range = start..end.unwrap_or(start).max(start);
+        match &self.code {
+            None => Some(range),
+            Some(code) => code.1.range_to_document(&range),
+        }
     }
 
     fn map_column(&self, line: u32, column: u32) -> Option<usize> {
         let origin = (*self.lines.get(line as usize)?)?;
-        let line = self.document.position(origin, Encoding::Utf8).line;
-        let end = self.document.line(line).map_or(origin, |range| range.end);
+        let text = self.code.as_ref().map_or(&self.document, |code| &code.0);
+        let line = text.position(origin, Encoding::Utf8).line;
+        let end = text.line(line).map_or(origin, |range| range.end);
         Some((origin + column as usize).min(end.max(origin)))
     }
 
