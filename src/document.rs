@@ -120,14 +120,13 @@ impl Page {
             if attributes.is_output {
                 match owner {
                     Some((index, false)) => {
-                        if let Some(expectation) = expected::of_block(&found) {
-                            blocks[index].expected.push(expectation);
-                        }
+                        blocks[index].expected.push(expected::of_block(&found));
                         owner = Some((index, true));
                     }
                     Some((index, true)) => {
                         let line = document.position(found.range.start, crate::text::Encoding::Utf8).line + 1;
-                        let remark = format!("a second output block follows it on line {line}: only the first one counts");
+                        let remark =
+                            format!("a second output block follows it on line {line}: only the first one counts");
                         blocks[index].remarks.push(remark);
                     }
                     None => {}

@@ -10,6 +10,7 @@
 //! | `session` | what handlers share |
 //! | `capabilities` | what the client can do, resolved once |
 //! | `documents` | open texts and versions |
+//! | `blocks` | what the run of a code block comes to: promises not kept, and their fixes |
 //! | `edits` | where a place is after an edit |
 //! | `results` | what is shown of runs, at places that follow edits |
 //! | `runs` | one task a run: events → outbox, results, progress |
@@ -27,6 +28,7 @@
 //! - `window/showMessage` is never used: it stops a Neovim screen.
 //! - Every document change is applied before anything that came after it is looked at.
 
+mod blocks;
 mod capabilities;
 mod capture;
 mod documents;

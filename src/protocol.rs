@@ -348,6 +348,69 @@ pub struct RunAnswer {
     pub run_id: String,
 }
 
+/// Argument of `runpen.runBlock`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunBlockParams {
+    /// The document.
+    pub uri: String,
+    /// A place in the block, or on the lines of its marks.
+    pub position: Position,
+    /// Arguments of the program, instead of what the block says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub args: Option<Vec<String>>,
+    /// All of its standard input, instead of what the block says. Without either, input comes by `runpen.sendInput`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stdin: Option<String>,
+    /// Answer with the `finished` object instead of `{runId}`.
+    #[serde(default)]
+    pub wait: bool,
+}
+
+/// Argument of `runpen.runAllBlocks`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunAllBlocksParams {
+    /// The document.
+    pub uri: String,
+    /// Answer when all runs are over, with their `finished` objects.
+    #[serde(default)]
+    pub wait: bool,
+}
+
+/// Answer of `runpen.runAllBlocks`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunAllBlocksAnswer {
+    /// The runs, in the order of the document.
+    pub runs: Vec<BlockRunAnswer>,
+    /// Blocks that do not run.
+    pub skipped: Vec<SkippedBlock>,
+    /// With `wait`, how each run ended, in the same order.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub finished: Option<Vec<Finished>>,
+}
+
+/// One run of a [`RunAllBlocksAnswer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockRunAnswer {
+    /// The run.
+    pub run_id: String,
+    /// The block, its marks and all.
+    pub range: Range,
+}
+
+/// A block that does not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SkippedBlock {
+    /// The block, its marks and all.
+    pub range: Range,
+    /// Why.
+    pub reason: String,
+}
+
 /// Argument of `runpen.sendInput`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -480,6 +543,10 @@ pub mod command {
     pub const RUN_FILE: &str = "runpen.runFile";
     /// Run a part of a document.
     pub const RUN_SELECTION: &str = "runpen.runSelection";
+    /// Run the code block at a place of a document.
+    pub const RUN_BLOCK: &str = "runpen.runBlock";
+    /// Run all code blocks of a document.
+    pub const RUN_ALL_BLOCKS: &str = "runpen.runAllBlocks";
     /// Send standard input to a run.
     pub const SEND_INPUT: &str = "runpen.sendInput";
     /// Stop a run, or all.
@@ -491,5 +558,15 @@ pub mod command {
     /// Ask for a [`Status`](super::Status).
     pub const STATUS: &str = "runpen.status";
     /// All of them, as announced to the client.
-    pub const ALL: &[&str] = &[RUN_FILE, RUN_SELECTION, SEND_INPUT, CANCEL, CLEAR, PULL_IMAGES, STATUS];
+    pub const ALL: &[&str] = &[
+        RUN_FILE,
+        RUN_SELECTION,
+        RUN_BLOCK,
+        RUN_ALL_BLOCKS,
+        SEND_INPUT,
+        CANCEL,
+        CLEAR,
+        PULL_IMAGES,
+        STATUS,
+    ];
 }

@@ -138,7 +138,15 @@ impl Snippet {
     pub fn placeholder(language: &Language) -> Self {
         let document = Text::new("");
         let (program, lines) = (document.clone(), Vec::new());
-        Self { document, range: 0..0, program, file_name: language.file_name.clone(), entry: String::new(), lines, code: None }
+        Self {
+            document,
+            range: 0..0,
+            program,
+            file_name: language.file_name.clone(),
+            entry: String::new(),
+            lines,
+            code: None,
+        }
     }
 
     /// A selection, in bytes of the document: common indentation removed, the language's frame added, imports kept.

@@ -118,6 +118,7 @@ pub async fn run(arguments: RunArguments, engines: Arc<dyn Engines>) -> Result<u
         encoding: Encoding::Utf16,
         cold: arguments.cold,
         raw: !arguments.json,
+        turns: None,
     };
     let manager = Manager::new(engines).noting(Ledger::open());
     let mut run = match stdin_file {

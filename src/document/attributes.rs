@@ -10,6 +10,7 @@ use crate::config::Span;
 
 /// What a block says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that a block can say")]
 pub struct Attributes {
     /// Why it is not run unless somebody asks for this very block.
     pub skip: Option<String>,
@@ -84,8 +85,22 @@ const FOLDER: &str = "a block runs in a folder of its own";
 
 /// Keys of a `runpen:` comment, to name the nearest one.
 const KNOWN: &[&str] = &[
-    "ignore", "skip", "no_run", "should_panic", "compile_fail", "name", "file", "stdin", "args", "timeout", "exit",
-    "session", "continue", "varying", "loose", "output",
+    "ignore",
+    "skip",
+    "no_run",
+    "should_panic",
+    "compile_fail",
+    "name",
+    "file",
+    "stdin",
+    "args",
+    "timeout",
+    "exit",
+    "session",
+    "continue",
+    "varying",
+    "loose",
+    "output",
 ];
 
 impl Attributes {
@@ -173,9 +188,7 @@ impl Attributes {
         let yes = !matches!(value.map(str::to_ascii_lowercase).as_deref(), Some("false" | "no" | "0"));
         let filled = value.filter(|value| !value.is_empty()).map(str::to_owned);
         match key.as_str() {
-            "ignore" | "skip" if yes => self.skip = Some(format!("it says `{}`", word.key)),
-            "excludefromrunall" if yes => self.skip = Some("it says `excludeFromRunAll`".to_owned()),
-            "ignore" | "skip" | "excludefromrunall" => {}
+            "ignore" | "skip" | "excludefromrunall" if yes => self.skip = Some(format!("it says `{}`", word.key)),
             "eval" => {
                 if !yes {
                     self.skip = Some("it says `eval: false`".to_owned());
@@ -216,7 +229,8 @@ impl Attributes {
                 Some(_) => self.interpreter = filled,
             },
             "interpreter" => self.interpreter = filled,
-            "ignore-windows" | "ignore-macos" | "ignore-wasm" | "test-harness" | "standalone" | "interactive" => {}
+            "ignore" | "skip" | "excludefromrunall" | "ignore-windows" | "ignore-macos" | "ignore-wasm"
+            | "test-harness" | "standalone" | "interactive" => {}
             _ if key.starts_with("ignore-") => {
                 self.skip = Some(format!("it says `{}`", word.key));
             }
@@ -226,12 +240,12 @@ impl Attributes {
             _ => {
                 let Some((_, reason)) = REFUSED.iter().find(|(name, _)| *name == key) else { return false };
                 // `title=…` and the like of site generators are nobody's business; a bare word may be one of those.
-                if value.is_some() || own || matches!(key.as_str(), "privileged" | "background" | "sudo" | "network") {
-                    if !(key == "background" && !yes) {
-                        self.remarks.push(format!("refused: {} ({reason})", shown(word)));
-                    }
-                } else {
+                let bare = matches!(key.as_str(), "privileged" | "background" | "sudo" | "network");
+                if value.is_none() && !own && !bare {
                     return false;
+                }
+                if key != "background" || yes {
+                    self.remarks.push(format!("refused: {} ({reason})", shown(word)));
                 }
             }
         }
@@ -280,7 +294,8 @@ impl Attributes {
 
 /// Words that stand alone in an info string of rustdoc.
 fn is_flag(word: &str) -> bool {
-    matches!(word, "ignore" | "no_run" | "should_panic" | "compile_fail" | "test_harness") || word.starts_with("edition20")
+    matches!(word, "ignore" | "no_run" | "should_panic" | "compile_fail" | "test_harness")
+        || word.starts_with("edition20")
 }
 
 fn label_length(info: &str) -> usize {
@@ -383,9 +398,8 @@ fn unescape(text: &str) -> String {
         match characters.next() {
             Some('n') => plain.push('\n'),
             Some('t') => plain.push('\t'),
-            Some('\\') => plain.push('\\'),
+            Some('\\') | None => plain.push('\\'),
             Some(other) => plain.extend(['\\', other]),
-            None => plain.push('\\'),
         }
     }
     plain

@@ -50,12 +50,6 @@ impl Code {
         self.end = Some(range.end);
     }
 
-    /// Adds a line of the document without its line end, then a line feed that stands for the line end.
-    pub(super) fn push_line(&mut self, document: &str, line: Range<usize>) {
-        self.push(document, line.clone());
-        self.push_translated("\n", line.end..line.end);
-    }
-
     /// Adds text that stands for bytes of the document which spell it in another way.
     pub(super) fn push_translated(&mut self, text: &str, range: Range<usize>) {
         if text.is_empty() {
@@ -201,8 +195,10 @@ mod tests {
     fn a_part_of_a_code_leads_to_the_same_places() {
         let document = "> one\n> two\n";
         let mut code = Code::default();
-        code.push_line(document, 2..5);
-        code.push_line(document, 8..11);
+        for line in [2..5, 8..11] {
+            code.push(document, line.clone());
+            code.push_translated("\n", line.end..line.end);
+        }
         let mut part = Code::default();
         part.push_frame("frame\n");
         part.push_code(&code, 1..6);

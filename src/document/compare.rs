@@ -64,7 +64,8 @@ pub fn differences(block: &Block, printed: &Printed) -> Vec<Difference> {
                 if !mixtures.iter().any(|seen| matches(&text, seen, loose)) {
                     // A console shows both.
                     let [_, both, _] = mixtures;
-                    differences.push(Difference { expectation, seen: Some(if python { stdout.clone() } else { both }) });
+                    differences
+                        .push(Difference { expectation, seen: Some(if python { stdout.clone() } else { both }) });
                 }
             }
             Against::Line(number) if lines.len() == values => {
@@ -103,7 +104,8 @@ pub fn matches(expected: &str, seen: &str, loose: bool) -> bool {
     // the first place after the one before them.
     let parts: Vec<&[String]> = expected.split(|line| line.trim() == WILDCARD).collect();
     let fits = |part: &[String], at: usize| {
-        seen.get(at..at + part.len()).is_some_and(|seen| part.iter().zip(seen).all(|(part, seen)| line_matches(part, seen)))
+        seen.get(at..at + part.len())
+            .is_some_and(|seen| part.iter().zip(seen).all(|(part, seen)| line_matches(part, seen)))
     };
     let (first, last) = (parts[0], parts[parts.len() - 1]);
     if parts.len() == 1 {
@@ -184,7 +186,6 @@ pub fn diff(expected: &str, seen: &str) -> Vec<DiffLine> {
     }
     lines
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -90,25 +90,20 @@ impl Shape {
 }
 
 /// `# => value`, and the same with the marks of other languages.
-static VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?:#|//|--|;+)\s?(?:=>|→)[ \t]*").expect("a valid pattern"));
+static VALUE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?:#|//|--|;+)\s?(?:=>|→)[ \t]*").expect("a valid pattern"));
 
 /// `// Output:`, as Go's examples have it.
-static OUTPUT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^([ \t]*)(#|//|--|;+)[ \t]?[Oo]utput:[ \t]*(.*)$").expect("a valid pattern")
-});
+static OUTPUT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^([ \t]*)(#|//|--|;+)[ \t]?[Oo]utput:[ \t]*(.*)$").expect("a valid pattern"));
 
 /// The promise of an output block.
-pub(super) fn of_block(found: &Found) -> Option<Expectation> {
+pub(super) fn of_block(found: &Found) -> Expectation {
     let mut text = found.code.as_str().to_owned();
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
-    (!found.body.is_empty() || found.shape.is_some()).then(|| Expectation {
-        text,
-        range: found.body.clone(),
-        shape: found.shape.clone(),
-        against: Against::All,
-    })
+    Expectation { text, range: found.body.clone(), shape: found.shape.clone(), against: Against::All }
 }
 
 /// The promises in a block's own comments.
@@ -207,7 +202,12 @@ pub(super) fn of_transcript(document: &str, code: &Code, transcript: &Transcript
         shape.forbidden = transcript.prompt.marks().iter().map(|mark| Forbidden::Starts((*mark).to_owned())).collect();
         // Without a line end before it there is no line to write on.
         let writable = document[..start].ends_with('\n');
-        Some(Expectation { text, range: start..end, shape: writable.then_some(shape), against: Against::Segment(number) })
+        Some(Expectation {
+            text,
+            range: start..end,
+            shape: writable.then_some(shape),
+            against: Against::Segment(number),
+        })
     };
     transcript.examples.iter().enumerate().filter(|(_, example)| !example.skipped).filter_map(expectation).collect()
 }

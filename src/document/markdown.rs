@@ -90,6 +90,7 @@ fn block(text: &str, info: Option<&str>, range: Range<usize>, mut code: Code) ->
     } else {
         // Up to the end of what it is nested in: nothing can be written below it.
         found.prefix = prefix;
+        found.body = range.clone();
         found.output = None;
     }
     found.range = range;
@@ -102,7 +103,8 @@ fn closing(text: &str, line: Range<usize>, mark: char, length: usize) -> Option<
     let fence = bare.len() - bare.trim_end_matches(mark).len();
     let at = bare.len() - fence;
     let before = &bare[..at];
-    (fence >= length && before.chars().all(|character| matches!(character, ' ' | '\t' | '>'))).then_some(line.start + at)
+    (fence >= length && before.chars().all(|character| matches!(character, ' ' | '\t' | '>')))
+        .then_some(line.start + at)
 }
 
 /// What stands before the lines that follow one with this before it: the marks of lists are there only once.

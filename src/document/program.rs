@@ -105,7 +105,8 @@ pub fn program(
         let mut code = Code::default();
         for (number, member) in members.iter().enumerate() {
             if number > 0 && number == last {
-                let mark = mark(&language.name, nonce).ok_or_else(|| ProgramError::NoSession(language.title.clone()))?;
+                let mark =
+                    mark(&language.name, nonce).ok_or_else(|| ProgramError::NoSession(language.title.clone()))?;
                 code.end_line();
                 code.push_frame(&mark);
             }
@@ -191,7 +192,12 @@ fn push_block(code: &mut Code, block: &Block, language: &Language) {
 }
 
 /// The inputs of a transcript without their prompts; gives the program's lines that each stands on, from 1.
-fn push_inputs(code: &mut Code, block: &Block, prompt: Prompt, mut after: impl FnMut(&mut Code, Range<usize>, &super::transcript::Example)) {
+fn push_inputs(
+    code: &mut Code,
+    block: &Block,
+    prompt: Prompt,
+    mut after: impl FnMut(&mut Code, Range<usize>, &super::transcript::Example),
+) {
     let lines = block.code.lines();
     for example in block.transcript.iter().flat_map(|transcript| &transcript.examples) {
         if example.skipped {
@@ -266,9 +272,7 @@ fn prompted_shell(page: &Page, members: &[usize], nonce: &str) -> Code {
     let (begin, next) = (printed(&Sieve::begin_mark(nonce)), printed(&Sieve::next_mark(nonce)));
     let mut code = Code::default();
     // What the inputs see of the status of the one before them is what they would see at a prompt.
-    let _ = code.push_frame(&format!(
-        "__runpen() {{ __runpen_status=$?; printf \"$1\"; printf \"$1\" >&2; return $__runpen_status; }}\n"
-    ));
+    code.push_frame("__runpen() { __runpen_status=$?; printf \"$1\"; printf \"$1\" >&2; return $__runpen_status; }\n");
     for (number, member) in members.iter().enumerate() {
         if number > 0 && number + 1 == members.len() {
             code.push_frame(&format!("__runpen '{begin}'\n"));

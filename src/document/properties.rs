@@ -29,8 +29,22 @@ fn level() -> impl Strategy<Value = Level> {
 
 fn code_line() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        Just("x"), Just(" "), Just("  "), Just("\t"), Just("é"), Just("😀"), Just("> "), Just("- "), Just("#"), Just("``"),
-        Just("<b>"), Just("&lt;"), Just("שלום"), Just("\\"), Just("|"), Just("\u{2028}"),
+        Just("x"),
+        Just(" "),
+        Just("  "),
+        Just("\t"),
+        Just("é"),
+        Just("😀"),
+        Just("> "),
+        Just("- "),
+        Just("#"),
+        Just("``"),
+        Just("<b>"),
+        Just("&lt;"),
+        Just("שלום"),
+        Just("\\"),
+        Just("|"),
+        Just("\u{2028}"),
     ];
     proptest::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
 }
@@ -40,7 +54,7 @@ fn nested(levels: &[Level], fence: &str, code: &[String], newline: &str) -> Stri
     let rest: String = levels.iter().map(|level| level.prefixes().1).collect();
     let mut document = format!("{first}{fence}python{newline}");
     for line in code {
-        document.push_str(&format!("{rest}{line}{newline}"));
+        document.extend([rest.as_str(), line, newline]);
     }
     document + &format!("{rest}{fence}{newline}")
 }
@@ -60,13 +74,13 @@ proptest! {
             let fence = if *tildes { "~~~" } else { "```" };
             document.push_str(&nested(levels, fence, code, newline));
             // Ends every list and quote.
-            document.push_str(&format!("{newline}words{newline}{newline}"));
+            document.extend([newline, "words", newline, newline]);
         }
         let text = Text::new(document.as_str());
         let page = Page::read(Format::Markdown, &text);
         prop_assert_eq!(page.blocks.len(), blocks.len(), "{}", document);
         for (block, (_, code, _)) in page.blocks.iter().zip(&blocks) {
-            let wanted: String = code.iter().map(|line| format!("{line}\n")).collect();
+            let wanted: String = code.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
             prop_assert_eq!(block.code.as_str(), &wanted, "{}", document);
             for (at, character) in wanted.char_indices() {
                 let place = block.code.to_document(at).expect("a byte of the document");

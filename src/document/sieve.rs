@@ -95,7 +95,7 @@ impl Sieve {
             shown.push_str(&self.take(index, rest));
             rest = "";
         }
-        self.held[index] = rest.to_owned();
+        rest.clone_into(&mut self.held[index]);
         shown
     }
 
@@ -159,7 +159,8 @@ mod tests {
     #[test]
     fn what_came_before_the_block_is_not_shown() {
         let mut sieve = Sieve::new("n1", true);
-        let text = format!("earlier{}a\n{}b{}c", Sieve::begin_mark("n1"), Sieve::next_mark("n1"), Sieve::next_mark("n1"));
+        let text =
+            format!("earlier{}a\n{}b{}c", Sieve::begin_mark("n1"), Sieve::next_mark("n1"), Sieve::next_mark("n1"));
         assert_eq!(sieve.push(Stream::Stdout, &text), "a\nbc");
         assert!(!sieve.never_began() && sieve.before() == "earlier");
         let printed = sieve.printed();

@@ -114,7 +114,10 @@ fn a_promise_of_comments_is_written_where_it_stands() {
     assert!(updated(text, &stdout("1\n2\n3\n4\n")).is_ok(), "both values are among the lines");
     assert!(updated(text, &stdout("1\n2\n4\n")).is_err());
     let text = "- ```go\n  f()\n  // Output:\n  // a\n  // b\n  ```\n";
-    assert_eq!(updated(text, &stdout("c\n\nd\n")).unwrap(), "- ```go\n  f()\n  // Output:\n  // c\n  //\n  // d\n  ```\n");
+    assert_eq!(
+        updated(text, &stdout("c\n\nd\n")).unwrap(),
+        "- ```go\n  f()\n  // Output:\n  // c\n  //\n  // d\n  ```\n"
+    );
     let text = "```py\nprint(1)\n# Output: 2\n```\n";
     assert_eq!(updated(text, &stdout("1\n")).unwrap(), "```py\nprint(1)\n# Output: 1\n```\n");
     let text = "```js\nlet f = () => 1; let s = '# => 2'; // x\n```\n";
@@ -125,11 +128,9 @@ fn a_promise_of_comments_is_written_where_it_stands() {
 fn a_transcript_is_compared_and_written_input_by_input() {
     let text = "> ```console\n> $ a\n> old\n> $ b\n> $ c\n> kept\n> ```\n";
     let segment = |out: &str| [out.to_owned(), String::new()];
-    let printed = Printed { segments: vec![segment("new\n"), segment("more\n"), segment("kept\n")], ..Printed::default() };
-    assert_eq!(
-        updated(text, &printed).unwrap(),
-        "> ```console\n> $ a\n> new\n> $ b\n> more\n> $ c\n> kept\n> ```\n"
-    );
+    let printed =
+        Printed { segments: vec![segment("new\n"), segment("more\n"), segment("kept\n")], ..Printed::default() };
+    assert_eq!(updated(text, &printed).unwrap(), "> ```console\n> $ a\n> new\n> $ b\n> more\n> $ c\n> kept\n> ```\n");
     let text = "```py\n>>> f()\nTraceback (most recent call last):\n  ...\nValueError: no\n>>> g()\n1\n```\n";
     let printed = Printed {
         segments: vec![segment("Traceback (most recent call last):\nValueError: no\n"), segment("a\n\nb\n")],
@@ -190,6 +191,9 @@ fn a_block_is_found_from_any_of_its_lines_by_name_and_by_number() {
         let offset = document.line(line).unwrap().start;
         page.at(&document, offset)
     };
-    assert_eq!([0, 1, 2, 3, 4, 5, 6, 7, 8].map(at), [None, None, Some(0), Some(0), Some(0), None, Some(1), Some(1), Some(1)]);
+    assert_eq!(
+        [0, 1, 2, 3, 4, 5, 6, 7, 8].map(at),
+        [None, None, Some(0), Some(0), Some(0), None, Some(1), Some(1), Some(1)]
+    );
     assert_eq!((page.named("a"), page.named("2"), page.named("3"), page.named("0")), (Some(0), Some(1), None, None));
 }

@@ -67,7 +67,9 @@ pub(super) fn read(label: Option<&str>, code: &Code) -> Option<Transcript> {
     let first = text.lines().find(|line| !line.trim().is_empty())?;
     let label = label.unwrap_or_default().to_ascii_lowercase();
     let is = |names: &[&str]| names.contains(&label.as_str());
-    let prompt = if first.starts_with(">>> ") && (label.is_empty() || is(&["python", "py", "python3", "pycon", "doctest", "python-console"])) {
+    let prompt = if first.starts_with(">>> ")
+        && (label.is_empty() || is(&["python", "py", "python3", "pycon", "doctest", "python-console"]))
+    {
         Prompt::Python
     } else if first.starts_with("$ ") && (is(CONSOLES) || is(&["sh", "bash", "shell", "zsh"])) {
         Prompt::Shell
@@ -84,7 +86,8 @@ pub(super) fn read(label: Option<&str>, code: &Code) -> Option<Transcript> {
         }
         let start = index;
         index += 1;
-        while index < lines.len() && prompt.input(lines[index], 1).is_some() && continues(prompt, &lines[start..index]) {
+        while index < lines.len() && prompt.input(lines[index], 1).is_some() && continues(prompt, &lines[start..index])
+        {
             index += 1;
         }
         let input = start..index;
@@ -103,10 +106,15 @@ fn continues(prompt: Prompt, input: &[&str]) -> bool {
     match prompt {
         Prompt::Python => true,
         Prompt::Shell => {
-            let typed: String = input.iter().map(|line| line.get(2..).unwrap_or_default()).collect::<Vec<_>>().join("\n");
+            let typed: String =
+                input.iter().map(|line| line.get(2..).unwrap_or_default()).collect::<Vec<_>>().join("\n");
             let last = input.last().map_or("", |line| line.trim_end());
             let quotes = |mark: char| typed.matches(mark).count() % 2 == 1;
-            last.ends_with(['\\', '|', '&', '{', '(']) || quotes('\'') || quotes('"') || typed.contains("<<") || input.len() > 1
+            last.ends_with(['\\', '|', '&', '{', '('])
+                || quotes('\'')
+                || quotes('"')
+                || typed.contains("<<")
+                || input.len() > 1
                 || ["do", "then", "else"].iter().any(|word| last.split_whitespace().last() == Some(word))
         }
     }
@@ -134,8 +142,14 @@ mod tests {
 
     #[test]
     fn inputs_and_outputs_are_told_apart() {
-        assert_eq!(examples("py", ">>> 1\n1\n>>> for x in y:\n...     x\n...\n2\n\nwords\n"), [(0..1, 1..2), (2..5, 5..6)]);
-        assert_eq!(examples("console", "$ a\n$ b \\\n> c\n> out\n\nout\n\n$ d\n> out\n"), [(0..1, 1..1), (1..4, 4..6), (7..8, 8..9)]);
+        assert_eq!(
+            examples("py", ">>> 1\n1\n>>> for x in y:\n...     x\n...\n2\n\nwords\n"),
+            [(0..1, 1..2), (2..5, 5..6)]
+        );
+        assert_eq!(
+            examples("console", "$ a\n$ b \\\n> c\n> out\n\nout\n\n$ d\n> out\n"),
+            [(0..1, 1..1), (1..4, 4..6), (7..8, 8..9)]
+        );
         assert_eq!(examples("js", "$ a\n"), []);
         assert_eq!(examples("sh", "echo\n$ a\n"), []);
     }

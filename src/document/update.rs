@@ -108,10 +108,9 @@ fn refuse(shape: &Shape, line: &str) -> Result<(), String> {
 
 fn escape(escape: Escape, line: &str) -> String {
     match escape {
-        Escape::None => line.to_owned(),
         Escape::Html => line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
         Escape::Org if line.starts_with(['*', ',']) || line.starts_with("#+") => format!(",{line}"),
-        Escape::Org => line.to_owned(),
+        Escape::None | Escape::Org => line.to_owned(),
     }
 }
 

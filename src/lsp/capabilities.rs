@@ -33,6 +33,8 @@ pub(crate) struct Capabilities {
     pub(crate) related: bool,
     /// It understands tags of diagnostics.
     pub(crate) tags: bool,
+    /// It takes edits of one version of a document.
+    pub(crate) versioned_edits: bool,
 }
 
 impl Capabilities {
@@ -54,6 +56,8 @@ impl Capabilities {
             hover_markdown: formats.is_none_or(|formats| formats.contains(&MarkupKind::Markdown)),
             related: publish.and_then(|publish| publish.related_information) == Some(true),
             tags: publish.is_some_and(|publish| publish.tag_support.is_some()),
+            versioned_edits: workspace.and_then(|workspace| workspace.workspace_edit.as_ref()?.document_changes)
+                == Some(true),
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 
 use tokio::io::AsyncReadExt;
 use tower_lsp::ls_types::{self, TextDocumentContentChangeEvent, Uri};
 
 use super::edits::Edit;
+use crate::document::{Format, Page};
 use crate::plan::SOURCE_LIMIT;
 use crate::protocol::{Position, Range};
 use crate::text::{Encoding, Text};
@@ -79,9 +81,21 @@ pub(crate) struct Source {
     pub(crate) language_id: Option<String>,
     /// The text.
     pub(crate) text: Text,
+    /// Its code blocks, once somebody has asked for them.
+    pub(crate) blocks: Blocks,
 }
 
 impl Source {
+    /// Its code blocks, when it is written in a format that has some.
+    pub(crate) fn page(&self) -> Option<Arc<Page>> {
+        let read = || {
+            let key = Key::of(&self.uri);
+            let format = Format::of(self.language_id.as_deref(), self.path.as_deref().unwrap_or(key.as_path()))?;
+            Some(Arc::new(Page::read(format, &self.text)))
+        };
+        self.blocks.get_or_init(read).clone()
+    }
+
     /// Name of the file, for people and for the sandbox.
     pub(crate) fn name(&self) -> String {
         name_of(&self.uri)
@@ -105,7 +119,11 @@ pub(crate) struct Document {
     pub(crate) text: Text,
     language_id: String,
     state: State,
+    page: Blocks,
 }
+
+/// The blocks of one version of a text: read when first asked for, once, outside of every lock.
+pub(crate) type Blocks = Arc<OnceLock<Option<Arc<Page>>>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -118,7 +136,8 @@ enum State {
 
 impl Document {
     fn new(uri: String, language_id: String, version: i32, text: &str) -> Self {
-        let mut document = Self { uri, version, text: Text::new(""), language_id, state: State::Good };
+        let mut document =
+            Self { uri, version, text: Text::new(""), language_id, state: State::Good, page: Blocks::default() };
         document.replace(text);
         document
     }
@@ -127,6 +146,7 @@ impl Document {
         let fits = text.len() as u64 <= SOURCE_LIMIT;
         self.state = if fits { State::Good } else { State::TooLarge };
         self.text = Text::new(if fits { text } else { "" });
+        self.page = Blocks::default();
     }
 
     /// Applies changes in their order, and says what they did to the text.
@@ -165,6 +185,7 @@ impl Document {
                 path: Uri::from_str(&self.uri).ok().as_ref().and_then(path_of),
                 language_id: Some(self.language_id.clone()),
                 text: self.text.clone(),
+                blocks: Arc::clone(&self.page),
             }),
             State::OutOfSync => Err(SourceError::OutOfSync(name_of(&self.uri))),
             State::TooLarge => Err(SourceError::TooLarge(name_of(&self.uri))),
@@ -251,7 +272,7 @@ pub(crate) async fn read(uri: &str) -> Result<Source, SourceError> {
     let parsed = Uri::from_str(uri).map_err(|_| SourceError::NotUri(uri.to_owned()))?;
     let path = path_of(&parsed).ok_or_else(|| SourceError::NotOpen(uri.to_owned()))?;
     let text = Text::new(read_text(&path).await?);
-    Ok(Source { uri: uri.to_owned(), path: Some(path), language_id: None, text })
+    Ok(Source { uri: uri.to_owned(), path: Some(path), language_id: None, text, blocks: Blocks::default() })
 }
 
 async fn read_text(path: &Path) -> Result<String, SourceError> {

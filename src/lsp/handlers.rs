@@ -1,6 +1,7 @@
 //! One file for each thing a client asks. Handlers decode, look up, start and return; none waits for a run or for the
 //! client, save the one whose caller asked to wait.
 
+pub(crate) mod block;
 pub(crate) mod code_action;
 pub(crate) mod command;
 pub(crate) mod hint;

@@ -15,6 +15,9 @@ const EDIT_LIMIT: usize = 10_000;
 /// Results of one document that are kept; more only come together when that many runs overlap.
 const RESULT_LIMIT: usize = 16;
 
+/// The same where each is of a block of its own.
+const BLOCK_LIMIT: usize = 2_000;
+
 /// One run of a document.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -33,6 +36,8 @@ pub(crate) struct Entry {
     region: Mark,
     snapshot: Text,
     edits: Vec<Edit>,
+    /// A code block ran: the results of other blocks stay beside its own.
+    block: bool,
     /// The document was closed, or edited beyond all tracking: what comes has no place any more.
     lost: bool,
 }
@@ -44,6 +49,26 @@ pub(crate) struct Shown {
     pub(crate) summary: Option<Summary>,
     /// Diagnostics that still have their lines.
     pub(crate) diagnostics: Vec<Placed>,
+    /// What can be done to the document about it.
+    pub(crate) fixes: Vec<Fix>,
+}
+
+/// A change of the document that a result suggests.
+#[derive(Debug, Clone)]
+pub(crate) struct Fix {
+    /// For a person.
+    pub(crate) title: String,
+    /// It mends a diagnostic.
+    pub(crate) mends: bool,
+    /// Places, and what goes there.
+    pub(crate) edits: Vec<(Mark, String)>,
+}
+
+impl Fix {
+    /// Follows an edit; `false` when one of its places was edited.
+    fn edited(&mut self, edit: &Edit) -> bool {
+        self.edits.iter_mut().all(|(mark, _)| mark.after(edit).map(|after| *mark = after).is_some())
+    }
 }
 
 /// What is shown of a result beside diagnostics.
@@ -82,8 +107,24 @@ impl Entry {
             anchor,
             snapshot: text.clone(),
             edits: Vec::new(),
+            block: false,
             lost: false,
         }
+    }
+
+    /// A run of a code block that begins: `range` is the block, its marks and all.
+    pub(crate) fn block(run_id: String, source: &Source, range: Range<usize>) -> Self {
+        Self { block: true, ..Self::new(run_id, source, range, false) }
+    }
+
+    /// Where the block begins, when one ran.
+    pub(crate) fn block_start(&self) -> Option<usize> {
+        self.block.then_some(self.region.range.start)
+    }
+
+    /// Whether a place lies in what ran.
+    pub(crate) fn covers(&self, range: &Range<usize>) -> bool {
+        self.region.range.start <= range.end && range.start <= self.region.range.end
     }
 
     /// Follows an edit.
@@ -94,6 +135,7 @@ impl Entry {
             if anchor.is_none() || region.is_none() {
                 shown.summary = None;
             }
+            shown.fixes.retain_mut(|fix| fix.edited(edit));
             shown.diagnostics.retain_mut(|placed| {
                 let Some(mark) = placed.mark.after(edit) else { return false };
                 placed.mark = mark;
@@ -111,7 +153,7 @@ impl Entry {
         self.region = region.unwrap_or_else(fallback);
     }
 
-    fn finish(&mut self, summary: Summary, diagnostics: Vec<Diagnostic>, encoding: Encoding) {
+    fn finish(&mut self, summary: Summary, diagnostics: Vec<Diagnostic>, fixes: Vec<Fix>, encoding: Encoding) {
         let edits = std::mem::take(&mut self.edits);
         let snapshot = &self.snapshot;
         let place = |range: protocol::Range| {
@@ -124,7 +166,8 @@ impl Entry {
             Some(Placed { mark: place(diagnostic.range)?, related: related.collect(), diagnostic })
         };
         let diagnostics = diagnostics.into_iter().filter_map(placed).collect();
-        self.result = Some(Shown { summary: Some(summary), diagnostics });
+        let fixes = fixes.into_iter().filter_map(|mut fix| edits.iter().all(|edit| fix.edited(edit)).then_some(fix));
+        self.result = Some(Shown { summary: Some(summary), diagnostics, fixes: fixes.collect() });
     }
 }
 
@@ -146,7 +189,8 @@ impl Results {
     /// A run begins: what earlier runs of the document left is gone.
     pub(crate) fn begin(&mut self, key: Key, entry: Entry) {
         let entries = self.entries.entry(key).or_default();
-        entries.retain(|entry| entry.result.is_none());
+        let beside = |other: &Entry| entry.block && other.block && !other.covers(&entry.region.range);
+        entries.retain(|other| other.result.is_none() || beside(other));
         entries.push(entry);
     }
 
@@ -157,15 +201,17 @@ impl Results {
         run_id: &str,
         summary: Summary,
         diagnostics: Vec<Diagnostic>,
+        fixes: Vec<Fix>,
         encoding: Encoding,
     ) {
         let Some(entries) = self.entries.get_mut(key) else { return };
         entries.retain(|entry| !(entry.lost && entry.run_id == run_id));
         if let Some(entry) = entries.iter_mut().find(|entry| entry.run_id == run_id) {
-            entry.finish(summary, diagnostics, encoding);
+            entry.finish(summary, diagnostics, fixes, encoding);
         }
         let finished = entries.iter().filter(|entry| entry.result.is_some()).count();
-        if finished > RESULT_LIMIT
+        let limit = if entries.iter().any(|entry| entry.block) { BLOCK_LIMIT } else { RESULT_LIMIT };
+        if finished > limit
             && let Some(oldest) = entries.iter().position(|entry| entry.result.is_some())
         {
             entries.remove(oldest);
@@ -222,10 +268,17 @@ impl Results {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::protocol::{Position, Severity};
 
     const TEXT: &str = "import os\n\nfirst()\nsecond()\n";
+
+    fn source() -> Source {
+        let (uri, text) = (String::new(), Text::new(TEXT));
+        Source { uri, path: None, language_id: None, text, blocks: Arc::default() }
+    }
 
     struct Story {
         results: Results,
@@ -236,8 +289,7 @@ mod tests {
     impl Story {
         fn new(region: Range<usize>) -> Self {
             let key = Key::of("file:///a.py");
-            let source =
-                Source { uri: "file:///a.py".to_owned(), path: None, language_id: None, text: Text::new(TEXT) };
+            let source = Source { uri: "file:///a.py".to_owned(), ..source() };
             let mut results = Results::default();
             let whole = region == (0..TEXT.len());
             results.begin(key.clone(), Entry::new("a".to_owned(), &source, region, whole));
@@ -263,7 +315,7 @@ mod tests {
                 tags: Vec::new(),
             };
             let summary = Summary { title: String::new(), line: String::new(), hover: String::new() };
-            self.results.finish(&self.key, "a", summary, vec![diagnostic], Encoding::Utf16);
+            self.results.finish(&self.key, "a", summary, vec![diagnostic], Vec::new(), Encoding::Utf16);
         }
 
         fn diagnosed(&self) -> Vec<&str> {
@@ -318,10 +370,23 @@ mod tests {
         let mut story = Story::new(0..TEXT.len());
         assert_eq!(story.anchor_line(), 0);
         story.finish();
-        let source = Source { uri: String::new(), path: None, language_id: None, text: Text::new(TEXT) };
-        let next = Entry::new("b".to_owned(), &source, 0..TEXT.len(), true);
+        let next = Entry::new("b".to_owned(), &source(), 0..TEXT.len(), true);
         story.results.begin(story.key.clone(), next);
         assert_eq!(story.results.of(&story.key).len(), 1);
+    }
+
+    #[test]
+    fn the_run_of_a_block_leaves_the_results_of_other_blocks() {
+        let mut story = Story::new(0..TEXT.len());
+        story.finish();
+        for (id, range) in [("b", 0..9), ("c", 11..18), ("d", 0..9)] {
+            let entry = Entry::block(id.to_owned(), &source(), range);
+            story.results.begin(story.key.clone(), entry);
+            let summary = Summary { title: String::new(), line: String::new(), hover: String::new() };
+            story.results.finish(&story.key, id, summary, Vec::new(), Vec::new(), Encoding::Utf16);
+        }
+        let left: Vec<&str> = story.results.of(&story.key).iter().map(|entry| entry.run_id.as_str()).collect();
+        assert_eq!(left, ["c", "d"]);
     }
 
     #[test]

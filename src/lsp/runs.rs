@@ -9,13 +9,14 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tower_lsp::ls_types::{MessageType, ProgressToken};
 
+use super::blocks::BlockRun;
 use super::capture::Capture;
 use super::documents::{Key, Source};
 use super::present;
 use super::progress::Progress;
 use super::results::Entry;
 use super::session::Shared;
-use crate::protocol::{Event, Finished, Outcome, PhaseName, PhaseState};
+use crate::protocol::{Event, Finished, Outcome, Output, PhaseName, PhaseState, Stream};
 use crate::run::{RunHandle, RunRequest};
 
 /// A run to start.
@@ -28,6 +29,10 @@ pub(crate) struct Start {
     pub(crate) token: Option<ProgressToken>,
     /// Cancelled when the request that started the run has been answered.
     pub(crate) answered: CancellationToken,
+    /// One of many that were started together: it has no progress of its own.
+    pub(crate) quiet: bool,
+    /// The code block that runs, when it is one.
+    pub(crate) block: Option<BlockRun>,
 }
 
 /// A run that was started.
@@ -39,7 +44,7 @@ pub(crate) struct Started {
 
 /// Starts a run and the task that follows it.
 pub(crate) fn start(session: &Shared, start: Start) -> Started {
-    let Start { source, request, wait, token, answered } = start;
+    let Start { source, request, wait, token, answered, quiet, block } = start;
     let key = Key::of(&source.uri);
     let language = request.language.title.clone();
     let (region, whole) = (request.snippet.range.clone(), request.range.is_none());
@@ -48,12 +53,16 @@ pub(crate) fn start(session: &Shared, start: Start) -> Started {
     {
         let mut board = session.board();
         board.results.sweep();
-        board.results.begin(key.clone(), Entry::new(run_id.clone(), &source, region, whole));
+        let entry = match &block {
+            Some(block) => Entry::block(run_id.clone(), &source, block.range()),
+            None => Entry::new(run_id.clone(), &source, region, whole),
+        };
+        board.results.begin(key.clone(), entry);
     }
     session.publish(&key);
     session.refresh();
     let title = format!("Run {}", source.name());
-    let progress = progress(session, &run_id, token, title);
+    let progress = if quiet { None } else { progress(session, std::slice::from_ref(&run_id), token, title) };
     let (sender, finished) = oneshot::channel();
     let follower = Follower {
         session: Arc::clone(session),
@@ -62,6 +71,8 @@ pub(crate) fn start(session: &Shared, start: Start) -> Started {
         progress,
         capture: Capture::new(wait),
         run_id: run_id.clone(),
+        block,
+        next: 0,
     };
     tokio::spawn(async move {
         // The answer names the run; its events come after it.
@@ -73,15 +84,17 @@ pub(crate) fn start(session: &Shared, start: Start) -> Started {
     Started { run_id, finished }
 }
 
-fn progress(
+/// A progress of some runs, where the client or we want one.
+pub(crate) fn progress(
     session: &Shared,
-    run_id: &str,
+    run_ids: &[String],
     token: Option<ProgressToken>,
     title: String,
 ) -> Option<(ProgressToken, Progress)> {
     let outbox = session.outbox.clone();
     let named = token.is_some();
-    let token = token.unwrap_or_else(|| ProgressToken::String(format!("runpen/{run_id}")));
+    let first = run_ids.first()?;
+    let token = token.unwrap_or_else(|| ProgressToken::String(format!("runpen/{first}")));
     let progress = if named {
         Progress::named(outbox, token.clone(), title)
     } else if session.capabilities().progress && session.features().progress {
@@ -89,8 +102,23 @@ fn progress(
     } else {
         return None;
     };
-    session.tokens().insert(token.clone(), run_id.to_owned());
+    session.tokens().insert(token.clone(), run_ids.to_vec());
     Some((token, progress))
+}
+
+/// Says how many of some runs are over.
+pub(crate) fn advance(progress: Option<&(ProgressToken, Progress)>, over: usize, all: usize) {
+    if let Some((_, progress)) = progress {
+        progress.report(&format!("{over} of {all}"));
+    }
+}
+
+/// Ends a progress.
+pub(crate) fn end_progress(session: &Shared, progress: Option<(ProgressToken, Progress)>, message: &str) {
+    if let Some((token, progress)) = progress {
+        session.tokens().remove(&token);
+        progress.end(message);
+    }
 }
 
 struct Follower {
@@ -100,13 +128,24 @@ struct Follower {
     progress: Option<(ProgressToken, Progress)>,
     capture: Capture,
     run_id: String,
+    block: Option<BlockRun>,
+    /// Number of the next piece of a block's output, since what was not its own is left out.
+    next: u64,
 }
 
 impl Follower {
     async fn follow(mut self, mut handle: RunHandle) -> Finished {
         let mut image = String::new();
-        while let Some(event) = handle.events.recv().await {
-            match &event {
+        while let Some(mut event) = handle.events.recv().await {
+            match &mut event {
+                Event::Output(output) if self.block.is_some() => {
+                    let text = std::mem::take(&mut output.text);
+                    let stream = output.stream;
+                    let text = self.block.as_mut().map(|block| block.take(stream, &text)).unwrap_or_default();
+                    self.say(stream, text).await;
+                    continue;
+                }
+                Event::Phase(phase) if phase.state == PhaseState::End => self.flush().await,
                 Event::Started(started) => image.clone_from(&started.image),
                 Event::Phase(phase) if phase.state == PhaseState::Begin => match phase.phase {
                     PhaseName::Pull => {
@@ -142,6 +181,25 @@ impl Follower {
         self.finish(lost).await
     }
 
+    /// Says what is a block's own output.
+    async fn say(&mut self, stream: Stream, text: String) {
+        if text.is_empty() {
+            return;
+        }
+        self.capture.push(stream, &text);
+        let (run_id, seq) = (self.run_id.clone(), self.next);
+        self.next += 1;
+        self.session.outbox.event(Event::Output(Output { run_id, seq, stream, text, raw: bytes::Bytes::new() })).await;
+    }
+
+    /// Says what was held back of a block's output.
+    async fn flush(&mut self) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let text = self.block.as_mut().map(|block| block.rest(stream)).unwrap_or_default();
+            self.say(stream, text).await;
+        }
+    }
+
     fn report(&self, message: &str) {
         if let Some((_, progress)) = &self.progress {
             progress.report(message);
@@ -166,11 +224,14 @@ impl Follower {
     }
 
     async fn finish(mut self, mut finished: Finished) -> Finished {
+        self.flush().await;
         let session = &self.session;
+        let encoding = session.capabilities().encoding;
+        let fixes = self.block.as_ref().map(|block| block.judge(&mut finished, encoding)).unwrap_or_default();
         let summary = present::summary(&finished, &self.language, &self.capture);
         let line = summary.line.clone();
-        let encoding = session.capabilities().encoding;
-        session.board().results.finish(&self.key, &self.run_id, summary, finished.diagnostics.clone(), encoding);
+        let diagnostics = finished.diagnostics.clone();
+        session.board().results.finish(&self.key, &self.run_id, summary, diagnostics, fixes, encoding);
         session.publish(&self.key);
         if let (Outcome::EngineFailure, Some(error)) = (finished.outcome, &finished.error) {
             session.log(MessageType::ERROR, error.clone());

@@ -29,8 +29,8 @@ impl Server {
     /// The cancel button of a progress.
     #[expect(clippy::unused_async, reason = "tower-lsp calls only async methods")]
     pub(crate) async fn progress_cancelled(&self, params: WorkDoneProgressCancelParams) {
-        let run_id = self.session.tokens().get(&params.token).cloned();
-        if let Some(run_id) = run_id {
+        let run_ids = self.session.tokens().get(&params.token).cloned();
+        for run_id in run_ids.unwrap_or_default() {
             let _ = self.session.backend.manager.cancel(Some(&run_id));
         }
         self.session.pulls().cancel(&params.token);

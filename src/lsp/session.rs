@@ -29,7 +29,7 @@ pub(crate) struct Session {
     capabilities: OnceLock<(Capabilities, Features)>,
     board: Mutex<Board>,
     editor: Mutex<Editor>,
-    tokens: Mutex<HashMap<ProgressToken, String>>,
+    tokens: Mutex<HashMap<ProgressToken, Vec<String>>>,
     pulls: Mutex<Pulls>,
 }
 
@@ -86,7 +86,7 @@ impl Session {
     }
 
     /// Runs by the token of their progress.
-    pub(crate) fn tokens(&self) -> MutexGuard<'_, HashMap<ProgressToken, String>> {
+    pub(crate) fn tokens(&self) -> MutexGuard<'_, HashMap<ProgressToken, Vec<String>>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -60,6 +60,8 @@ pub struct RunRequest {
     pub cold: bool,
     /// Give output as the bytes it is made of, not as text.
     pub raw: bool,
+    /// Runs that share it take turns: each waits for a permit, cancellable, before it asks for an engine.
+    pub turns: Option<Arc<Semaphore>>,
 }
 
 /// A run under way.

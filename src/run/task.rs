@@ -115,6 +115,14 @@ impl Task {
                 "no engine offers the isolation that is set; set isolation = \"auto\"".to_owned(),
             ));
         }
+        let _turn = match self.request.turns.clone() {
+            None => None,
+            // Nobody closes it.
+            Some(turns) => match cancel.run_until_cancelled(turns.acquire_owned()).await {
+                Some(turn) => turn.ok(),
+                None => return Ok(Verdict::cancelled()),
+            },
+        };
         let choice = self.request.settings.engine;
         let Some(engine) = cancel.run_until_cancelled(self.engines.engine(choice)).await else {
             return Ok(Verdict::cancelled());

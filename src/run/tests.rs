@@ -32,6 +32,7 @@ fn request(language: &str, script: &str) -> RunRequest {
         encoding: Encoding::Utf16,
         cold: false,
         raw: false,
+        turns: None,
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::ls_types::{ExecuteCommandParams, ProgressToken};
 
-use super::{settings, status};
+use super::{block, settings, status};
 use crate::config::Settings;
 use crate::language::Language;
 use crate::lsp::documents::{Key, Source, byte_range};
@@ -38,6 +38,8 @@ pub(crate) async fn execute(session: &Shared, params: ExecuteCommandParams) -> R
             let RunSelectionParams { uri, range, args, stdin, wait } = argument(name, arguments)?;
             run(session, Run { uri, range: Some(range), args, stdin, wait, token }).await
         }
+        command::RUN_BLOCK => block::run_block(session, argument(name, arguments)?, token).await,
+        command::RUN_ALL_BLOCKS => block::run_all(session, argument(name, arguments)?, token).await,
         command::SEND_INPUT => {
             let SendInputParams { run_id, text, eof } = argument(name, arguments)?;
             let sent = session.backend.manager.send_input(&run_id, text.as_bytes(), eof);
@@ -90,7 +92,7 @@ fn optional_argument<T: DeserializeOwned + Default>(name: &str, arguments: Vec<V
     }
 }
 
-fn answer(value: &impl Serialize) -> Result<Option<Value>> {
+pub(crate) fn answer(value: &impl Serialize) -> Result<Option<Value>> {
     serde_json::to_value(value).map(Some).map_err(|_| Error::internal_error())
 }
 
@@ -129,23 +131,35 @@ async fn run(session: &Shared, run: Run) -> Result<Option<Value>> {
         encoding,
         cold: false,
         raw: false,
+        turns: None,
     };
     let answered = transport::answered();
-    let start = Start { source, request, wait: run.wait, token: run.token, answered };
+    let start = Start { source, request, wait: run.wait, token: run.token, answered, quiet: false, block: None };
     let started = runs::start(session, start);
     if !run.wait {
         return answer(&RunAnswer { run_id: started.run_id });
     }
-    let mut guard = CancelOnDrop { manager: session.backend.manager.clone(), run_id: Some(started.run_id) };
+    let mut guard = CancelOnDrop::new(session, started.run_id);
     let finished = started.finished.await.map_err(|_| Error::internal_error())?;
-    guard.run_id = None;
+    guard.disarm();
     answer(&finished)
 }
 
 /// Cancels a run whose result nobody waits for any more.
-struct CancelOnDrop {
+pub(crate) struct CancelOnDrop {
     manager: Manager,
     run_id: Option<String>,
+}
+
+impl CancelOnDrop {
+    pub(crate) fn new(session: &Shared, run_id: String) -> Self {
+        Self { manager: session.backend.manager.clone(), run_id: Some(run_id) }
+    }
+
+    /// The run is over.
+    pub(crate) fn disarm(&mut self) {
+        self.run_id = None;
+    }
 }
 
 impl Drop for CancelOnDrop {
