@@ -558,15 +558,6 @@ pub mod command {
     /// Ask for a [`Status`](super::Status).
     pub const STATUS: &str = "runpen.status";
     /// All of them, as announced to the client.
-    pub const ALL: &[&str] = &[
-        RUN_FILE,
-        RUN_SELECTION,
-        RUN_BLOCK,
-        RUN_ALL_BLOCKS,
-        SEND_INPUT,
-        CANCEL,
-        CLEAR,
-        PULL_IMAGES,
-        STATUS,
-    ];
+    pub const ALL: &[&str] =
+        &[RUN_FILE, RUN_SELECTION, RUN_BLOCK, RUN_ALL_BLOCKS, SEND_INPUT, CANCEL, CLEAR, PULL_IMAGES, STATUS];
 }
