@@ -170,6 +170,48 @@ pub enum ReportFormat {
     Go,
     /// bash, dash and the shell of `BusyBox`.
     Shell,
+    /// TypeScript: Deno, and tsc with `--pretty false`.
+    Deno,
+    /// rustc's JSON, and panics.
+    Rust,
+    /// Ruby, both parsers.
+    Ruby,
+    /// PHP.
+    Php,
+    /// Perl.
+    Perl,
+    /// Lua.
+    Lua,
+    /// R.
+    R,
+    /// `SQLite`'s shell.
+    Sqlite,
+    /// gawk, mawk and the awk of `BusyBox`.
+    Awk,
+    /// GHC, and exceptions.
+    Haskell,
+    /// OCaml's compilers, and exceptions.
+    Ocaml,
+    /// Erlang, as the built-in row runs it.
+    Erlang,
+    /// Elixir.
+    Elixir,
+    /// Nim.
+    Nim,
+    /// D: ldc, dmd.
+    D,
+    /// gfortran.
+    Fortran,
+    /// SWI-Prolog.
+    Prolog,
+    /// Zig.
+    Zig,
+    /// C#: mcs or csc, and Mono.
+    Mono,
+    /// kotlinc, and JVM stack traces.
+    Kotlin,
+    /// swiftc.
+    Swift,
 }
 
 fn yes() -> bool {

@@ -15,6 +15,9 @@
 //! What a compiler says is always reported. What a program prints while it runs is believed only when the program failed,
 //! since a traceback that was caught and printed is no error of the run.
 
+mod beam;
+mod compilers;
+mod deno;
 mod gcc;
 mod gcc_json;
 mod go;
@@ -22,15 +25,22 @@ mod java;
 mod jvm;
 mod native;
 mod node;
+mod ocaml;
 mod python;
 mod python_marks;
+mod queries;
 mod render;
+mod rust;
+mod scripts;
 mod shell;
 mod source;
+mod spot;
 mod token;
+mod traces;
 
 use std::ops::Range;
 
+use self::compilers::Compiler;
 use crate::language::ReportFormat;
 use crate::protocol::{PhaseName, Severity, Tag};
 use crate::text::Text;
@@ -124,15 +134,49 @@ pub fn parse(format: ReportFormat, input: &Input<'_>) -> Vec<Message> {
         (ReportFormat::Python, _) => python::parse(input),
         (ReportFormat::Node, _) => node::parse(input),
         (ReportFormat::Java, PhaseName::Compile) => java::parse(input),
-        (ReportFormat::Java, PhaseName::Run) => jvm::parse(input),
+        (ReportFormat::Java | ReportFormat::Kotlin, PhaseName::Run) => jvm::parse(input),
         (ReportFormat::Gcc, PhaseName::Compile) => gcc::parse(input),
-        (ReportFormat::Gcc, PhaseName::Run) => native::parse(input),
+        (ReportFormat::Gcc | ReportFormat::Swift, PhaseName::Run) => native::parse(input),
         (ReportFormat::Go, PhaseName::Compile) => go::parse_build(input),
         (ReportFormat::Go, PhaseName::Run) => go::parse_panic(input),
         (ReportFormat::Shell, _) => shell::parse(input),
+        (ReportFormat::Deno, PhaseName::Compile) => deno::parse(input),
+        (ReportFormat::Deno, PhaseName::Run) => deno::parse_uncaught(input),
+        (ReportFormat::Rust, PhaseName::Compile) => rust::parse(input),
+        (ReportFormat::Rust, PhaseName::Run) => rust::parse_panic(input),
+        (ReportFormat::Ruby, _) => scripts::parse_ruby(input),
+        (ReportFormat::Php, _) => scripts::parse_php(input),
+        (ReportFormat::Perl, _) => scripts::parse_perl(input),
+        (ReportFormat::Lua, _) => scripts::parse_lua(input),
+        (ReportFormat::R, _) => queries::parse_r(input),
+        (ReportFormat::Sqlite, _) => queries::parse_sqlite(input),
+        (ReportFormat::Awk, _) => queries::parse_awk(input),
+        (ReportFormat::Prolog, _) => queries::parse_prolog(input),
+        (ReportFormat::Ocaml, PhaseName::Compile) => ocaml::parse(input),
+        (ReportFormat::Ocaml, PhaseName::Run) => ocaml::parse_exception(input),
+        (ReportFormat::Erlang, _) => beam::parse_erlang(input),
+        (ReportFormat::Elixir, _) => beam::parse_elixir(input),
+        (ReportFormat::Fortran, PhaseName::Compile) => traces::parse_gfortran(input),
+        (ReportFormat::Fortran, PhaseName::Run) => traces::parse_fortran(input),
+        (ReportFormat::Haskell, PhaseName::Run) => traces::parse_haskell(input),
+        (ReportFormat::Nim, PhaseName::Run) => traces::parse_nim(input),
+        (ReportFormat::D, PhaseName::Run) => traces::parse_d(input),
+        (ReportFormat::Zig, PhaseName::Run) => traces::parse_zig(input),
+        (ReportFormat::Mono, PhaseName::Run) => traces::parse_mono(input),
+        (ReportFormat::Haskell, PhaseName::Compile) => compilers::parse(Compiler::Haskell, input),
+        (ReportFormat::Nim, PhaseName::Compile) => compilers::parse(Compiler::Nim, input),
+        (ReportFormat::D, PhaseName::Compile) => compilers::parse(Compiler::D, input),
+        (ReportFormat::Zig, PhaseName::Compile) => compilers::parse(Compiler::Zig, input),
+        (ReportFormat::Mono, PhaseName::Compile) => compilers::parse(Compiler::Mono, input),
+        (ReportFormat::Kotlin, PhaseName::Compile) => compilers::parse(Compiler::Kotlin, input),
+        (ReportFormat::Swift, PhaseName::Compile) => compilers::parse(Compiler::Swift, input),
     };
     let mut messages: Vec<Message> = Vec::with_capacity(found.len().min(MESSAGE_LIMIT));
     for mut message in found {
+        // GCC's family has one reader.
+        if format == ReportFormat::Gcc && input.path.rsplit('.').next() == Some("c") {
+            message.source = message.source.replace("g++", "gcc").replace("c++", "c");
+        }
         bound(&mut message, input.program.as_str());
         // A tool says a thing twice when it meets it twice: a macro, a template.
         if !messages.contains(&message) {
@@ -151,7 +195,7 @@ pub fn parse(format: ReportFormat, input: &Input<'_>) -> Vec<Message> {
 /// Whether what the stage prints on standard error is for machines, so that [`render()`] must say it to people.
 #[must_use]
 pub fn for_machines(format: ReportFormat, phase: PhaseName) -> bool {
-    format == ReportFormat::Java && phase == PhaseName::Compile
+    matches!(format, ReportFormat::Java | ReportFormat::Rust) && phase == PhaseName::Compile
 }
 
 /// What a compiler said that no parser understood: better shown at no place than nowhere.
@@ -160,7 +204,19 @@ fn last_words(format: ReportFormat, input: &Input<'_>) -> Option<Message> {
         ReportFormat::Java => "javac",
         ReportFormat::Gcc => "g++",
         ReportFormat::Go => "go",
-        ReportFormat::None | ReportFormat::Python | ReportFormat::Node | ReportFormat::Shell => return None,
+        ReportFormat::Deno => "deno",
+        ReportFormat::Rust => "rustc",
+        ReportFormat::Ocaml => "ocaml",
+        ReportFormat::Fortran => "gfortran",
+        ReportFormat::Haskell => Compiler::Haskell.tool(),
+        ReportFormat::Nim => Compiler::Nim.tool(),
+        ReportFormat::D => Compiler::D.tool(),
+        ReportFormat::Zig => Compiler::Zig.tool(),
+        ReportFormat::Mono => Compiler::Mono.tool(),
+        ReportFormat::Kotlin => Compiler::Kotlin.tool(),
+        ReportFormat::Swift => Compiler::Swift.tool(),
+        // They have nothing to compile.
+        _ => return None,
     };
     let lines: Vec<&str> = input.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
     let text = lines[lines.len().saturating_sub(5)..].join("\n");

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use unicode_width::UnicodeWidthChar;
 
-use super::{Message, java};
+use super::{Message, java, rust};
 use crate::protocol::Severity;
 use crate::snippet::Snippet;
 use crate::text::{Encoding, Text};
@@ -19,6 +19,10 @@ pub fn render(stderr: &str, messages: &[Message], snippet: &Snippet) -> String {
     // Whether the line at hand is for machines, and whether any was.
     let (mut machine, mut any) = (false, false);
     let mut plain = String::new();
+    if stderr.lines().any(|line| rust::rendered(line).is_some()) {
+        // rustc says in each message what it would have printed.
+        return stderr.lines().map(|line| rust::rendered(line).unwrap_or_else(|| format!("{line}\n"))).collect();
+    }
     for line in stderr.lines() {
         let header = java::is_header(line);
         machine = header || machine && java::is_more(line);

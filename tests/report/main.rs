@@ -144,13 +144,41 @@ fn shell() {
     snapshots("shell", ReportFormat::Shell);
 }
 
-const FORMATS: [(&str, ReportFormat); 6] = [
+#[test]
+fn every_other_language() {
+    for (language, format) in &FORMATS[6..] {
+        snapshots(language, *format);
+    }
+}
+
+const FORMATS: [(&str, ReportFormat); 27] = [
     ("python", ReportFormat::Python),
     ("node", ReportFormat::Node),
     ("java", ReportFormat::Java),
     ("cpp", ReportFormat::Gcc),
     ("go", ReportFormat::Go),
     ("shell", ReportFormat::Shell),
+    ("typescript", ReportFormat::Deno),
+    ("c", ReportFormat::Gcc),
+    ("rust", ReportFormat::Rust),
+    ("ruby", ReportFormat::Ruby),
+    ("php", ReportFormat::Php),
+    ("perl", ReportFormat::Perl),
+    ("lua", ReportFormat::Lua),
+    ("r", ReportFormat::R),
+    ("sql", ReportFormat::Sqlite),
+    ("awk", ReportFormat::Awk),
+    ("haskell", ReportFormat::Haskell),
+    ("ocaml", ReportFormat::Ocaml),
+    ("erlang", ReportFormat::Erlang),
+    ("elixir", ReportFormat::Elixir),
+    ("nim", ReportFormat::Nim),
+    ("d", ReportFormat::D),
+    ("fortran", ReportFormat::Fortran),
+    ("prolog", ReportFormat::Prolog),
+    ("zig", ReportFormat::Zig),
+    ("csharp", ReportFormat::Mono),
+    ("kotlin", ReportFormat::Kotlin),
 ];
 
 /// A GCC that is asked for JSON means the same places as in its text, but for macros and templates.

@@ -10,6 +10,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 BINARY = str(pathlib.Path(sys.argv[1]).resolve())
 ONLY = sys.argv[3] if sys.argv[2:3] == ["--only"] else ""
@@ -60,7 +61,65 @@ def every_tested_row_says_hello(languages, pool):
     assert len(languages) >= 30, len(languages)
 
 
-STORIES = [every_tested_row_says_hello]
+# Wrong programs, each with what its first error must cover: `é` and an emoji stand before it on the line.
+BROKEN = {
+    "awk": ('BEGIN {\n\ts = "é😀"; nowhere(s)\n}\n', "nowhere"),
+    "bash": ('s="é😀"\nif true; then\n  nowhere_to_be_found "$s"\nfi\n', "nowhere_to_be_found"),
+    "c": ('int main(void) {\n\tconst char *s = "é😀"; return s[0] + nowhere;\n}\n', "nowhere"),
+    "csharp": ('class M { static void Main() {\n\tstring s = "é😀"; System.Console.Write(s + nowhere); } }\n', "nowhere"),
+    "d": ('void main() {\n\tstring s = "é😀"; auto t = s ~ nowhere;\n}\n', "nowhere"),
+    "elixir": ('defmodule M do\n  def f, do: {"é😀", nowhere}\nend\n', "nowhere"),
+    "erlang": ('-module(m).\n-export([main/0]).\nmain() -> {"é😀", Nowhere}.\n', "Nowhere"),
+    "fortran": ('program m\n  implicit none\n  print *, "é😀", nowhere\nend program\n', "nowhere"),
+    "haskell": ('main :: IO ()\nmain = putStrLn ("é😀" ++ nowhere)\n', "nowhere"),
+    "kotlin": ('fun main() {\n\tval s = "é😀"; println(s + nowhere)\n}\n', "nowhere"),
+    "lua": ('local s = "é😀"; nowhere(s)\n', "nowhere"),
+    "nim": ('let s = "é😀"; echo s & nowhere\n', "nowhere"),
+    "ocaml": ('let () = print_string ("é😀" ^ nowhere)\n', "nowhere"),
+    "perl": ('use strict;\nmy $s = "é😀"; print $s . $nowhere;\n', "$nowhere"),
+    "php": ('<?php\n$s = "é😀"; echo nowhere($s);\n', "nowhere"),
+    "prolog": (':- initialization(main).\nmain :- X = "é😀", nowhere(X).\n', "nowhere"),
+    "r": ('s <- "é😀"; print(paste(s, nowhere))\n', "nowhere"),
+    "ruby": ('s = "é😀"; puts s + nowhere\n', "nowhere"),
+    "rust": ('fn main() {\n\tlet s = "é😀"; println!("{}{}", s, nowhere);\n}\n', "nowhere"),
+    "sql": ("create table t (a);\nselect 'é😀', nowhere from t;\n", "nowhere"),
+    "typescript": ('const s: string = "é😀"; console.log(s + nowhere);\n', "nowhere"),
+    "zig": ('pub fn main() void {\n\tconst s = "é😀"; _ = s ++ nowhere;\n}\n', "nowhere"),
+}
+
+
+def covered(text, place):
+    """The text in a range, whose characters are UTF-16 units."""
+    lines = [line.encode("utf-16-le") for line in text.split("\n")]
+    start, end = place["start"], place["end"]
+    assert start["line"] == end["line"], place
+    return lines[start["line"]][2 * start["character"]:2 * end["character"]].decode("utf-16-le")
+
+
+def broken(language):
+    text, token = BROKEN[language]
+    with tempfile.TemporaryDirectory(prefix="runpen-broken-") as folder:
+        path = pathlib.Path(folder, "program.txt")
+        path.write_text(text)
+        events, done = run(path, "--lang", language)
+    assert events, done.stderr.decode()
+    errors = [one for one in events[-1]["diagnostics"] if one["severity"] == "error"]
+    assert errors, (language, events[-1])
+    seen = covered(text, errors[0]["range"])
+    # A shell names the line alone.
+    right = token in seen if language == "bash" else seen == token
+    assert right, f"{language}: {seen!r} is not {token!r}: {errors}"
+    return language
+
+
+def an_error_covers_the_word_that_is_wrong(languages, pool):
+    seen = {"python", "javascript", "java", "cpp", "go", "shell"}  # told in cli.py and by the captured outputs
+    seen.update(pool.map(broken, sorted(BROKEN)))
+    tested = {name for name, row in languages.items() if row["tested"]}
+    assert seen == tested, f"tested without a story, or the other way round: {seen ^ tested}"
+
+
+STORIES = [every_tested_row_says_hello, an_error_covers_the_word_that_is_wrong]
 
 
 def main():

@@ -24,6 +24,25 @@ VARIANTS = {
     "shell": [("bash", "runpen-test/shell:13", {"sh": "bash"}, []), ("dash", "runpen-test/shell:13", {"sh": "dash"}, []),
               ("busybox", "runpen-test/alpine:3.23", {}, [])],
 }
+# One variant each: the tool that tells its version, and the image.
+ONE = {
+    "typescript": ("deno --version", "2.9", "deno:2.9"), "c": ("gcc --version", "14", "gcc:14"),
+    "rust": ("rustc --version", "1.85", "native:13"), "d": ("ldc2 --version", "1.40", "native:13"),
+    "fortran": ("gfortran --version", "14", "native:13"), "ruby": ("ruby --version", "3.3", "scripts:13"),
+    "php": ("php --version", "8.4", "scripts:13"), "perl": ("dpkg-query -W perl", "5.40", "scripts:13"),
+    "lua": ("lua -v", "5.4", "scripts:13"), "sql": ("sqlite3 --version", "3.46", "scripts:13"),
+    "prolog": ("swipl --version", "9.2", "scripts:13"), "erlang": ("erl -version", "27", "scripts:13"),
+    "elixir": ("elixir --short-version", "1.18", "scripts:13"), "r": ("Rscript --version", "4.5", "r:4.5"),
+    "haskell": ("ghc --version", "9.6", "functional:13"), "ocaml": ("ocamlopt -version", "5.3", "functional:13"),
+    "nim": ("nim --version", "1.6", "nim:1.6"), "zig": ("zig version", "0.15", "zig:0.15"),
+    "csharp": ("mcs --version", "6.12", "mono:6.12"), "kotlin": ("kotlinc -version", "2.4", "kotlin:2.4"),
+}
+for language, (command, variant, image) in ONE.items():
+    VERSION[language] = command
+    VARIANTS[language] = [(variant, f"runpen-test/{image}", {}, [])]
+VARIANTS["awk"] = [("gawk", "runpen-test/scripts:13", {"awk": "gawk"}, []), ("mawk", "runpen-test/scripts:13", {"awk": "mawk"}, []),
+                   ("busybox", "runpen-test/alpine:3.23", {}, [])]
+VERSION |= {"gawk": "gawk --version", "mawk": "mawk --version"}
 ROW = {"node": "javascript"}
 for pair in os.environ.get("CAPTURE_PYTHONS", "").split():
     name, prefix = pair.split("=", 1)
@@ -31,7 +50,7 @@ for pair in os.environ.get("CAPTURE_PYTHONS", "").split():
 
 
 def docker(image, extra, script, folder):
-    command = ["docker", "run", "--rm", "-i", "--init", "--network", "none", "--memory", "1g", "-v", f"{folder}:/runpen",
+    command = ["docker", "run", "--rm", "-i", "--init", "--network", "none", "--memory", "1g", "--tmpfs", "/tmp:exec", "-v", f"{folder}:/runpen",
                *extra, image, "sh", "-c", script]
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
@@ -61,12 +80,12 @@ def capture(language, case, variant, image, replaced, extra):
                 if word == "{args}":
                     continue
                 word = word.replace("{file}", name).replace("{class}", "Main")
-                words.append(replaced.get(word, word))
+                words += replaced.get(word, word).split(" ") if word in replaced else [word]
             if phase == "compile":
                 words[1:1] = flags
             both = "2>&1" if phase == "compile" else "2>&1 >/dev/null"
             tool = VERSION.get(variant, VERSION.get(language))
-            tool = " ".join(replaced.get(word, word) for word in tool.split())
+            tool = " ".join(replaced.get(word, word) for word in tool.split(" "))
             script = f"cd /runpen; exec 3>&1; ({tool}) 2>&1 | head -1; (export {env} RUNPEN=1; ulimit -c 0; {shlex.join(words)}) {both}; echo; echo \"exit=$?\" "
             # The status must be the command's, not the echo's.
             script = script.replace("; echo; echo \"exit=$?\"", "; e=$?; echo; echo \"exit=$e\"")
@@ -77,7 +96,7 @@ def capture(language, case, variant, image, replaced, extra):
             if not rest and status == 0:
                 continue
             head = {"tool": version.decode(), "phase": phase, "path": f"/runpen/{name}", "exit": status}
-            if status > 128:
+            if 128 < status < 128 + 65:
                 head["signal"] = status - 128
             target = here / language / f"{case}.{variant}.{phase}.err"
             target.write_bytes(json.dumps(head, ensure_ascii=False).encode() + b"\n" + rest)
