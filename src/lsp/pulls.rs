@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower_lsp::ls_types::{MessageType, ProgressToken};
 
+use super::documents::Source;
 use super::handlers::{command, settings};
 use super::progress::Progress;
 use super::session::Shared;
@@ -21,6 +22,7 @@ use crate::engine::owner::random_id;
 use crate::language::Language;
 use crate::protocol::{ImageStatus, PullImagesAnswer, PullImagesParams};
 use crate::run::{Pulling, Ticket};
+use crate::snippet::Snippet;
 
 /// How often a progress says something new at the most.
 pub(crate) const PACE: Duration = Duration::from_millis(200);
@@ -58,23 +60,24 @@ impl Pulls {
 }
 
 /// A document of this language is open: its image comes if it must, and containers get ready. Nobody waits.
-pub(crate) fn ahead(session: &Shared, language: &Language, settings: &Arc<Settings>) {
+pub(crate) fn ahead(session: &Shared, source: &Source, language: &Language, settings: &Arc<Settings>) {
     if !settings.warm.enabled {
         return;
     }
+    let file_name = Snippet::file(&source.text, Some(&source.name()), language).ok().map(|snippet| snippet.file_name);
     let (session, language, settings) = (Arc::clone(session), language.clone(), Arc::clone(settings));
     tokio::spawn(async move {
         let manager = &session.backend.manager;
         if settings.warm.pull && !session.pulls().leaves_alone(&language.image) {
             // An engine that does not answer is left for the run to complain of.
             if let Ok(Some(ticket)) = manager.fetch(&language, &settings).await {
-                let wish = Wish { language: language.clone(), ticket };
+                let wish = Wish { language, file_name, ticket };
                 let pull = Pull { session: Arc::clone(&session), settings, stop: CancellationToken::new() };
                 pull.follow(vec![wish], None).await;
                 return;
             }
         }
-        manager.expect(&language, &settings);
+        manager.expect(&language, &settings, file_name.as_deref());
     });
 }
 
@@ -100,7 +103,7 @@ pub(crate) async fn requested(
             ImageStatus { language: language.name.clone(), image: language.image.clone(), present: false, error: None };
         match asked {
             Ok(None) => status.present = true,
-            Ok(Some(ticket)) => wishes.push(Wish { language, ticket }),
+            Ok(Some(ticket)) => wishes.push(Wish { language, file_name: None, ticket }),
             Err(error) => status.error = Some(error.to_string()),
         }
         images.push(status);
@@ -145,6 +148,8 @@ fn languages(session: &Shared, settings: &Settings, names: Option<Vec<String>>) 
 /// A language whose image is on its way.
 struct Wish {
     language: Language,
+    /// Of the document that is open.
+    file_name: Option<String>,
     ticket: Ticket,
 }
 
@@ -163,6 +168,7 @@ impl Pull {
     /// Follows pulls to their ends, which it gives by image.
     async fn follow(self, wishes: Vec<Wish>, token: Option<ProgressToken>) -> HashMap<String, Result<(), String>> {
         let languages: Vec<Language> = wishes.iter().map(|wish| wish.language.clone()).collect();
+        let names: Vec<Option<String>> = wishes.iter().map(|wish| wish.file_name.clone()).collect();
         let shown = self.progress(token, &languages);
         let (sender, mut news) = mpsc::channel(16);
         let mut tasks = JoinSet::new();
@@ -183,7 +189,7 @@ impl Pull {
                         }
                     }
                     Some(News::End(number, end)) => {
-                        self.ended(&languages[number], &end);
+                        self.ended(&languages[number], names[number].as_deref(), &end);
                         ends.insert(languages[number].image.clone(), end.map_err(|error| error.to_string()));
                     }
                 }
@@ -206,11 +212,11 @@ impl Pull {
         ends
     }
 
-    fn ended(&self, language: &Language, end: &Result<(), EngineError>) {
+    fn ended(&self, language: &Language, file_name: Option<&str>, end: &Result<(), EngineError>) {
         match end {
             Ok(()) => {
                 self.session.pulls().left_alone.remove(&language.image);
-                self.session.backend.manager.expect(language, &self.settings);
+                self.session.backend.manager.expect(language, &self.settings, file_name);
             }
             Err(error) => {
                 self.session.pulls().left_alone.insert(language.image.clone(), Some(Instant::now() + PAUSE));

@@ -59,7 +59,7 @@ pub fn opening(stage: &Stage, nonce: &str, tar: &[Bytes]) -> Vec<Bytes> {
 pub struct Boot {
     /// What kind of interpreter.
     pub kind: BootKind,
-    /// The interpreter and its flags.
+    /// The interpreter, its flags, and the file that it will run.
     pub command: Vec<String>,
     /// Its environment.
     pub env: Vec<(String, String)>,
@@ -69,11 +69,13 @@ pub struct Boot {
 
 impl Boot {
     /// For a run stage whose command is an interpreter, its flags and a file; anything else has to start when it is asked for.
+    /// The file's name is part of it: only an interpreter that was started with the very name runs a program without a
+    /// trace of having waited.
     #[must_use]
     pub fn of(kind: BootKind, stage: &Stage, file: &str) -> Option<Self> {
         let at = stage.command.iter().position(|word| word == file)?;
-        let command = stage.command[..at].to_vec();
-        (!command.is_empty()).then(|| Self { kind, command, env: stage.env.clone(), timeout: stage.timeout })
+        let command = stage.command[..=at].to_vec();
+        (at > 0).then(|| Self { kind, command, env: stage.env.clone(), timeout: stage.timeout })
     }
 }
 
@@ -83,17 +85,17 @@ pub const READY: &[u8] = b"\x1eready\x1e";
 /// What starts the interpreter of a [`Boot`], written as soon as its container runs.
 #[must_use]
 pub fn arming(boot: &Boot, nonce: &str) -> Bytes {
-    let mut command = boot.command.clone();
-    let mut before = String::new();
-    match boot.kind {
-        BootKind::Python => command.extend(["-c".to_owned(), PYTHON.to_owned()]),
-        BootKind::Node => {
-            let path = "/tmp/.runpen-boot.js";
-            let _ = writeln!(before, "printf %s {} >{path}", quote(NODE));
-            command.push(path.to_owned());
-        }
-    }
-    script(nonce, 0, boot.timeout, &[], &boot.env, &command, &before)
+    let (folder, name, text) = match boot.kind {
+        BootKind::Python => ("/tmp/.runpen", "sitecustomize.py", PYTHON),
+        BootKind::Node => ("/var/tmp/.runpen", "boot.js", NODE),
+    };
+    let variable = match boot.kind {
+        BootKind::Python => format!("PYTHONPATH={folder}${{PYTHONPATH:+:$PYTHONPATH}}"),
+        BootKind::Node => format!(r#"NODE_OPTIONS="--require={folder}/{name}${{NODE_OPTIONS:+ $NODE_OPTIONS}}""#),
+    };
+    let text = quote(text);
+    let before = format!("mkdir {folder} && printf %s {text} >{folder}/{name}\nexport {variable}\n");
+    script(nonce, 0, boot.timeout, &[], &boot.env, &boot.command, &before)
 }
 
 /// The program for an interpreter that waits: its file's name and arguments, and the tar.

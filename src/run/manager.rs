@@ -274,16 +274,19 @@ impl Manager {
         runs.values().map(status).collect()
     }
 
-    /// Says that runs of a language are to be expected with these settings: containers for them are made ahead. Returns at
-    /// once; an engine that does not answer is left for the run to complain of.
-    pub fn expect(&self, language: &Language, settings: &Arc<Settings>) {
+    /// Says that runs of a language are to be expected with these settings, of a file with this name in the sandbox where it
+    /// is known: containers for them are made ahead. Returns at once; an engine that does not answer is left for the run to
+    /// complain of.
+    pub fn expect(&self, language: &Language, settings: &Arc<Settings>, file_name: Option<&str>) {
         let manager = self.clone();
         let (language, settings) = (language.clone(), Arc::clone(settings));
+        let file_name = file_name.unwrap_or(&language.file_name).to_owned();
         tokio::spawn(async move {
             let Ok(engine) = manager.engines.engine(settings.engine).await else { return };
             let language = manager.bakery.best(&engine, &language, true, async {}).await;
             // What a waiting container has in common with its run does not depend on the program.
-            let snippet = Snippet::placeholder(&language);
+            let mut snippet = Snippet::placeholder(&language);
+            snippet.file_name = file_name;
             let plan = Plan::new(&snippet, &language, &settings, &[]);
             for recipe in recipes(&plan, &language, &snippet.file_name) {
                 manager.pool.want(recipe, &engine, &settings.warm, false);

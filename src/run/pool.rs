@@ -26,6 +26,7 @@ pub(super) use self::shelf::{Taken, Waiting};
 use super::guest::{self, Boot};
 use crate::config::Warm;
 use crate::engine::{Container, Engine, EngineError, Spec};
+use crate::language::BootKind;
 use crate::plan::MIB;
 use crate::protocol::PoolStatus;
 
@@ -33,7 +34,15 @@ use crate::protocol::PoolStatus;
 const SHELL_COST: u64 = 4 * MIB;
 
 /// What a waiting interpreter holds in memory, roughly: Python 9 MiB, Node 45.
-const INTERPRETER_COST: u64 = 48 * MIB;
+fn interpreter_cost(kind: BootKind) -> u64 {
+    match kind {
+        BootKind::Python => 12 * MIB,
+        BootKind::Node => 48 * MIB,
+    }
+}
+
+/// An interpreter waits for a file of a certain name. For how many names of a language some do, the latest ones.
+const NAMES: usize = 3;
 
 /// A refill starts this long after the take at the latest, so that a long run does not leave the pool empty.
 const GIVE_WAY: Duration = Duration::from_millis(300);
@@ -71,7 +80,7 @@ pub(super) struct Recipe {
 
 impl Recipe {
     fn cost(&self) -> u64 {
-        if self.boot.is_some() { INTERPRETER_COST } else { SHELL_COST }
+        self.boot.as_ref().map_or(SHELL_COST, |boot| interpreter_cost(boot.kind))
     }
 }
 
@@ -226,7 +235,16 @@ impl Pool {
         let mut again = None;
         // The latest wanted come first: under a tight budget they are the ones that get something.
         state.shelves.sort_by_key(|shelf| std::cmp::Reverse(shelf.wanted));
+        let mut names: HashMap<String, usize> = HashMap::new();
         for shelf in &mut state.shelves {
+            if shelf.recipe.boot.is_some() {
+                let names = names.entry(shelf.recipe.language.clone()).or_default();
+                *names += 1;
+                if *names > NAMES {
+                    self.discard(std::mem::take(&mut shelf.waiting));
+                    continue;
+                }
+            }
             if let Some(pause) = shelf.pause() {
                 again = Some(again.map_or(pause, |earlier: Duration| earlier.min(pause)));
                 continue;

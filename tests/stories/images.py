@@ -70,6 +70,10 @@ class Place:
     def close(self):
         for image in self.brought:
             docker("rmi", image)
+            # What lost its name to another image.
+            ids = docker("images", "--quiet", image.rsplit(":", 1)[0]) if "/story/" in image else ""
+            for left in set((ids or "").split()):
+                docker("rmi", left)
         self.folder.cleanup()
 
 

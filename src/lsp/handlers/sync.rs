@@ -24,7 +24,7 @@ fn expect(session: &Shared, key: &Key) {
     let Some(Ok(source)) = session.board().documents.source_of(key) else { return };
     let Ok(settings) = super::settings::load(session, source.path.as_deref()) else { return };
     if let Some(language) = super::command::language_of(&settings, &source) {
-        pulls::ahead(session, language, &settings);
+        pulls::ahead(session, &source, language, &settings);
     }
 }
 

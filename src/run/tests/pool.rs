@@ -17,7 +17,7 @@ async fn a_language_that_is_expected_has_containers_waiting_and_a_run_takes_one(
         let manager = Manager::new(Arc::new(engine.clone()));
         let warm = || RunRequest { settings: Arc::new(Settings::default()), ..request(language, "out hello\ncat") };
         let settings = warm().settings;
-        manager.expect(&warm().language, &settings);
+        manager.expect(&warm().language, &settings, None);
         until("the pool fills", || waiting(&manager) == each).await;
         let (stdout, _, events, _) =
             finish(manager.start(RunRequest { stdin: Stdin::Text(b"in".to_vec()), ..warm() })).await;
@@ -38,7 +38,7 @@ async fn a_burst_beyond_the_pool_starts_cold_at_once() {
     let engine = FakeEngine::default();
     let manager = Manager::new(Arc::new(engine.clone()));
     let warm = || RunRequest { settings: Arc::new(Settings::default()), ..request("python", "out hello\nsleep 20") };
-    manager.expect(&warm().language, &warm().settings);
+    manager.expect(&warm().language, &warm().settings, None);
     until("the pool fills", || waiting(&manager) == 2).await;
     let runs: Vec<_> = (0..10).map(|_| manager.start(warm())).collect();
     let mut taken = 0;
@@ -56,7 +56,7 @@ async fn what_died_while_it_waited_is_replaced_and_never_taken() {
     let engine = FakeEngine::default();
     let manager = Manager::new(Arc::new(engine.clone()));
     let warm = || RunRequest { settings: Arc::new(Settings::default()), ..request("python", "out hello") };
-    manager.expect(&warm().language, &warm().settings);
+    manager.expect(&warm().language, &warm().settings, None);
     until("the pool fills", || waiting(&manager) == 2).await;
     let started = engine.started();
     engine.kill_all();
@@ -70,8 +70,8 @@ async fn what_died_while_it_waited_is_replaced_and_never_taken() {
 async fn a_small_budget_is_kept() {
     let engine = FakeEngine::default();
     let manager = Manager::new(Arc::new(engine.clone()));
-    let warm = Warm { per_language: 50, memory: Size::mib(100), ..Warm::default() };
-    manager.expect(&request("python", "out").language, &Arc::new(Settings { warm, ..Settings::default() }));
+    let warm = Warm { per_language: 50, memory: Size::mib(30), ..Warm::default() };
+    manager.expect(&request("python", "out").language, &Arc::new(Settings { warm, ..Settings::default() }), None);
     quiet().await;
     assert_eq!((waiting(&manager), engine.started()), (2, 2));
     removed(&engine, &manager).await;
@@ -88,7 +88,7 @@ fn warm(language: &str, script: &str) -> RunRequest {
 
 fn expect(manager: &Manager, language: &str) {
     let request = warm(language, "out");
-    manager.expect(&request.language, &request.settings);
+    manager.expect(&request.language, &request.settings, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,5 +197,28 @@ async fn an_image_that_was_replaced_takes_no_run_for_long() {
     quiet().await;
     assert_eq!((engine.alive(), waiting(&manager)), (2, 2));
     assert!(engine.started() >= 6, "found behind a run: {}", engine.started());
+    removed(&engine, &manager).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interpreter_waits_for_files_of_its_name_and_for_the_latest_names_only() {
+    let engine = FakeEngine::default();
+    let manager = Manager::new(Arc::new(engine.clone()));
+    let named = |name: &str| {
+        let request = warm("python", "out hello");
+        let snippet = Snippet::file(&Text::new("out hello"), Some(name), &request.language).expect("a script");
+        RunRequest { snippet, ..request }
+    };
+    for name in ["a.py", "b.py", "c.py", "d.py"] {
+        manager.expect(&named(name).language, &named(name).settings, Some(name));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!((waiting(&manager), engine.alive()), (6, 6), "two each of the three latest names");
+    for (name, is_warm) in [("d.py", true), ("a.py", false), ("a.py", true)] {
+        let (stdout, _, events, _) = finish(manager.start(named(name))).await;
+        assert_eq!((stdout.as_str(), started_warm(&events)), ("hello\n", is_warm), "{name}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(waiting(&manager), 6);
     removed(&engine, &manager).await;
 }
