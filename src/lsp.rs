@@ -134,7 +134,7 @@ where
     Ended { politely: session.is_some_and(|session| session.is_shut_down()) }
 }
 
-/// Serves on standard input and output, and also ends at SIGTERM or SIGINT. The caller must leave by
+/// Serves on standard input and output, and also ends at SIGTERM, SIGINT or SIGHUP. The caller must leave by
 /// [`std::process::exit`]: a read of standard input that is under way cannot be stopped.
 pub async fn run_stdio(backend: Backend) -> Ended {
     let manager = backend.manager.clone();
@@ -151,13 +151,16 @@ pub async fn run_stdio(backend: Backend) -> Ended {
 #[cfg(unix)]
 async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+    // A terminal that is closed sends its editor a hangup, and what the editor has started gets it too.
+    let [terminate, interrupt, hangup] =
+        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = (terminate, interrupt, hangup) else {
         return std::future::pending().await;
     };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
     }
 }
 

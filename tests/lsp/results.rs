@@ -68,6 +68,8 @@ async fn every_lens_is_also_an_action() {
     server.open("out 1\nhang\n").await;
     let context = json!({"diagnostics": []});
     assert_eq!(titles(&actions(&mut server, [0, 0], context.clone()).await), ["Run file in sandbox"]);
+    // The character under the cursor of Helix and Kakoune is none that anybody selected.
+    assert_eq!(titles(&actions(&mut server, [0, 1], context.clone()).await), ["Run file in sandbox"]);
     let found = actions(&mut server, [0, 5], context.clone()).await;
     assert_eq!(titles(&found), ["Run selection in sandbox", "Run file in sandbox"]);
     assert_eq!(found[0]["kind"], "runpen.run");

@@ -73,16 +73,16 @@ def malformed_messages_are_survived():
 
 @story
 def ends_leave_nothing():
-    """Closed stdin, exit without shutdown, SIGTERM: the server ends with 1 and removes its containers."""
+    """Closed stdin, exit without shutdown, SIGTERM, SIGHUP: the server ends with 1 and removes its containers."""
     before = containers()
-    for end in ("close", "exit", "terminate"):
+    for end in ("close", "exit", "terminate", "hangup"):
         editor = busy_editor()
         if end == "close":
             editor.process.stdin.close()
         elif end == "exit":
             editor.notify("exit")
         else:
-            editor.process.terminate()
+            editor.process.send_signal(signal.SIGTERM if end == "terminate" else signal.SIGHUP)
         equal(editor.process.wait(20), 1, f"exit code after {end}")
         gone(before)
 

@@ -81,6 +81,19 @@ install_packages() {
     -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" </dev/null >&2 9>&-
 }
 
+# The mirror that this machine's own apt uses; nothing on a machine without one, where mmdebstrap knows its default.
+mirror() {
+  command -v apt-get >/dev/null || return 0
+  # shellcheck disable=SC2016 # the $(...) are apt's
+  apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "Debian" { print $2; exit }'
+}
+
+# How this machine's own apt was told to fetch (proxies, certificates, a clock that is off) holds inside the images too.
+write_apt_options() {
+  apt-config dump --format '%F "%v";%n' 2>/dev/null |
+    grep -E '^Acquire::(Check-(Date|Valid-Until)|Retries|https?::(Proxy|CaInfo|Verify-[A-Za-z]+)[A-Za-z0-9:.-]*) ' || true
+}
+
 # Installs the Debian packages of those commands that are missing. A command that is there counts, wherever it came
 # from, so a machine with its own Docker or pip keeps it.
 # usage: need COMMAND:PACKAGE...

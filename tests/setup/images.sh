@@ -67,19 +67,6 @@ recipe_hash() {
     "$path ${environment[$1]:-}" ${fetched[$1]:+"${fetched[$1]}"} | sha256sum | cut -c1-16
 }
 
-# The mirror that this machine's own apt uses; nothing on a machine without one, where mmdebstrap knows its default.
-mirror() {
-  command -v apt-get >/dev/null || return 0
-  # shellcheck disable=SC2016 # the $(...) are apt's
-  apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "Debian" { print $2; exit }'
-}
-
-# How this machine's own apt was told to fetch (proxies, certificates, a clock that is off) holds inside the images too.
-write_apt_options() {
-  apt-config dump --format '%F "%v";%n' 2>/dev/null |
-    grep -E '^Acquire::(Check-(Date|Valid-Until)|Retries|https?::(Proxy|CaInfo|Verify-[A-Za-z]+)[A-Za-z0-9:.-]*) ' || true
-}
-
 # Downloads what an image has from elsewhere than Debian, into the folders where it will be found.
 # usage: fetch FOLDER HOW PACKAGE
 fetch() {

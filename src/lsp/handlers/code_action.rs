@@ -3,7 +3,7 @@
 use serde_json::json;
 use tower_lsp::ls_types::{
     CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionTriggerKind, Command, Diagnostic,
-    DocumentChanges, NumberOrString, OneOf, OptionalVersionedTextDocumentIdentifier, TextDocumentEdit, TextEdit, Uri,
+    DocumentChanges, NumberOrString, OneOf, OptionalVersionedTextDocumentIdentifier, Range, TextDocumentEdit, TextEdit, Uri,
     WorkspaceEdit,
 };
 
@@ -15,6 +15,7 @@ use crate::lsp::documents::{Key, Source, byte_range, from_lsp};
 use crate::lsp::present;
 use crate::lsp::session::Shared;
 use crate::protocol::{self, command};
+use crate::text::{Encoding, Text};
 
 /// Kinds of our own: running code is neither a fix nor a refactoring, and must never happen on saving.
 pub(crate) const KINDS: [&str; 5] = [RUN, STOP, CLEAR, INSERT, "quickfix"];
@@ -41,9 +42,9 @@ pub(crate) fn actions(session: &Shared, params: &CodeActionParams) -> Vec<CodeAc
         }
         blocks = fixes(session, params, source);
     }
-    let runnable = source.zip(settings).is_some_and(|(source, settings)| language_of(&settings, &source).is_some());
-    if runnable {
-        if params.range.start != params.range.end {
+    let runnable = source.zip(settings).filter(|(source, settings)| language_of(settings, source).is_some());
+    if let Some((source, _)) = runnable {
+        if selects(&source.text, params.range, session.capabilities().encoding) {
             let argument = json!({"uri": uri, "range": params.range});
             actions.push((RUN, call("Run selection in sandbox", command::RUN_SELECTION, argument)));
         }
@@ -150,6 +151,13 @@ fn workspace_edit(uri: &Uri, version: i32, edits: Vec<TextEdit>, versioned: bool
     } else {
         WorkspaceEdit { changes: Some([(uri.clone(), edits)].into()), ..WorkspaceEdit::default() }
     }
+}
+
+/// Whether a range is a selection that somebody made. Helix and Kakoune always have a character selected, the one under
+/// the cursor: taken for a selection, its run would be the first thing they offer.
+fn selects(text: &Text, range: Range, encoding: Encoding) -> bool {
+    let bytes = byte_range(text, from_lsp(range), encoding).unwrap_or_default();
+    text.as_str()[bytes].trim().chars().nth(1).is_some()
 }
 
 /// Whether asking for `asked` asks for `kind`: kinds are paths with dots.
