@@ -18,17 +18,20 @@ export RUNPEN_CONFIG="${RUNPEN_CONFIG:-$state/config.toml}"
 
 passed=0
 failed=0
-# Each script tells its stories and says how many went well.
-count() {
+# Each script tells its stories, and says last how many went well.
+tells=$(mktemp)
+trap 'rm -f "$tells"' EXIT
+tell() {
   local words
-  words=$(tee /dev/stderr | tail -n 1)
+  "$@" 2>&1 | tee "$tells" || true
+  words=$(tail -n 1 "$tells")
   [[ $words =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]] || words="0 passed, 1 failed"
   passed=$((passed + ${words%% *}))
   words=${words#*, }
   failed=$((failed + ${words%% *}))
 }
 
-count < <(python3 tests/editors/python/client_test.py editors/PROTOCOL.md "$(dirname "$RUNPEN_BINARY")" 2>&1 || true)
-count < <(PYTHONPATH="$pyte" python3 tests/editors/standard/stories.py "$@" 2>&1 || true)
+tell python3 tests/editors/python/client_test.py editors/PROTOCOL.md "$(dirname "$RUNPEN_BINARY")"
+tell env PYTHONPATH="$pyte" python3 tests/editors/standard/stories.py "$@"
 echo "$passed passed, $failed failed"
 ((failed == 0))
