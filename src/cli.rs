@@ -1,5 +1,7 @@
 //! The command line: one file a subcommand. Runpen's own words go to standard error, one line each.
 
+mod block;
+pub mod check;
 pub mod doctor;
 mod images;
 mod languages;
@@ -48,6 +50,8 @@ enum Command {
     },
     /// Run a file, or code from stdin, in the sandbox.
     Run(Box<run::RunArguments>),
+    /// Run the code blocks of documents and compare what they print with what the pages promise.
+    Check(Box<check::CheckArguments>),
     /// Engine, image, and a live probe of every control of the sandbox.
     Doctor {
         /// One JSON object instead of a table.
@@ -122,6 +126,7 @@ pub fn main() -> ExitCode {
         match arguments.command.unwrap_or(Command::Lsp { stdio: arguments.stdio }) {
             Command::Lsp { .. } => Ok(serve().await),
             Command::Run(arguments) => run::run(*arguments, engines(&owner())).await,
+            Command::Check(arguments) => check::run(*arguments, engines(&owner())).await,
             Command::Doctor { json, engine } => doctor(json, engine).await,
             Command::Images { command } => images::run(command, engines(&owner())).await,
             Command::Languages { json } => {

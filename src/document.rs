@@ -14,6 +14,7 @@
 //! | `expected` | what the page promises: output blocks, transcripts, comments |
 //! | `compare` | a promise against what was printed |
 //! | `update` | a new promise, as an edit that touches no other byte |
+//! | `verdict` | how a block ended against how it has to end |
 //! | `program` | a block, or a session of them → the program that runs |
 //! | `sieve` | what a program printed → what the block asked for printed |
 //!
@@ -39,6 +40,7 @@ mod sieve;
 mod tests;
 mod transcript;
 pub mod update;
+pub mod verdict;
 
 use std::ops::Range;
 

@@ -10,8 +10,9 @@ use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use clap::Args;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use super::{FAILED, Failure, say, settings};
+use super::{FAILED, Failure, block, say, settings};
 use crate::config::{Cpus, EngineChoice, Layer, Settings, Size, Span};
 use crate::engine::Engines;
 use crate::engine::ledger::Ledger;
@@ -57,6 +58,9 @@ pub struct RunArguments {
     /// Run lines A to B of the file only, counted from 1.
     #[arg(long, value_name = "A-B", value_parser = lines)]
     lines: Option<RangeInclusive<u32>>,
+    /// Run one code block of a document, by its name or its number, counted from 1.
+    #[arg(long, value_name = "N|NAME", conflicts_with_all = ["lines", "lang"])]
+    block: Option<String>,
     /// Never take a waiting container.
     #[arg(long)]
     cold: bool,
@@ -104,39 +108,58 @@ pub async fn run(arguments: RunArguments, engines: Arc<dyn Engines>) -> Result<u
     // Nothing would be left to take what waits.
     settings.warm.enabled = false;
     let (text, name) = source(&arguments.file)?;
-    let language = language(&arguments, &settings, &text)?.clone();
-    let snippet = snippet(&arguments, &Text::new(text), name.as_deref(), &language)?;
+    let mut own = None;
+    let mut said = None;
+    let mut args = arguments.args.clone();
+    let (snippet, language) = if let Some(block) = &arguments.block {
+        let program = block::pick(&arguments.file, &Text::new(text), block, &mut settings)?;
+        own = Some(block::Own::new(program.sieve));
+        said = program.stdin;
+        if args.is_empty() {
+            args = program.args;
+        }
+        (program.snippet, program.language)
+    } else {
+        let language = language(&arguments, &settings, &text)?.clone();
+        (snippet(&arguments, &Text::new(text), name.as_deref(), &language)?, language)
+    };
     let stdin_file = arguments.stdin.as_deref().map(open_input).transpose()?;
     let request = RunRequest {
         snippet,
         language,
         settings: Arc::new(settings),
-        args: arguments.args,
-        stdin: Stdin::Empty,
+        args,
+        stdin: said.as_ref().map_or(Stdin::Empty, |text| Stdin::Text(text.clone().into_bytes())),
         uri: None,
         range: None,
         encoding: Encoding::Utf16,
         cold: arguments.cold,
-        raw: !arguments.json,
+        raw: !arguments.json && own.is_none(),
         turns: None,
     };
     let manager = Manager::new(engines).noting(Ledger::open());
     let mut run = match stdin_file {
         Some(file) => manager.start_piped(request, pump(file)),
-        None if is_stdin(&arguments.file) => manager.start(request),
+        None if is_stdin(&arguments.file) || said.is_some() => manager.start(request),
         None => manager.start_piped(request, pump(std::io::stdin())),
     };
-    let interrupted = tokio::spawn(interrupt(manager.clone()));
+    let interrupted = tokio::spawn(interrupt(manager.clone(), CancellationToken::new()));
     let mut printer = Printer { json: arguments.json, broken: false };
     let mut finished = None;
     while let Some(event) = run.events.recv().await {
-        printer.print(&event);
+        let events = match &mut own {
+            Some(own) => own.take(event),
+            None => vec![event],
+        };
+        for event in events {
+            printer.print(&event);
+            if let Event::Finished(end) = event {
+                finished = Some(end);
+            }
+        }
         if printer.broken {
             // Whoever read our output is gone, and so is the reason to go on.
             let _ = manager.cancel(None);
-        }
-        if let Event::Finished(end) = event {
-            finished = Some(end);
         }
     }
     manager.shutdown(GRACE).await;
@@ -257,7 +280,7 @@ fn pump(mut source: impl std::io::Read + Send + 'static) -> mpsc::Receiver<Bytes
 }
 
 /// Ctrl-C and SIGTERM stop the run, which then ends as every run does.
-async fn interrupt(manager: Manager) {
+pub(super) async fn interrupt(manager: Manager, stop: CancellationToken) {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -271,11 +294,13 @@ async fn interrupt(manager: Manager) {
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
             }
+            stop.cancel();
             let _ = manager.cancel(None);
         }
     }
     #[cfg(not(unix))]
     while tokio::signal::ctrl_c().await.is_ok() {
+        stop.cancel();
         let _ = manager.cancel(None);
     }
 }

@@ -12,7 +12,7 @@ const WILDCARD: &str = "...";
 const TRACEBACK: &str = "Traceback (most recent call last):";
 
 /// What a block printed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Printed {
     /// Standard output.
     pub stdout: String,
