@@ -6,7 +6,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `format` | which documents have blocks |
-//! | `markdown`, … | one reader a format: text → blocks as they stand |
+//! | `markdown`, `mdx`, `restructured`, `asciidoc`, `org`, `typst`, `html`, `doc_comments` | one reader a format: text → blocks as they stand |
 //! | `code` | code taken out of a document, and the way back from its bytes |
 //! | `attributes` | what a block says of itself |
 //! | `comments` | comments above a block, whatever the format writes them like |
@@ -25,20 +25,30 @@
 //! - A reader never panics and takes time linear in the document, whatever the document has.
 //! - Nothing that a page says loosens a sandbox. What it asked for in vain is in [`Block::remarks`].
 
+mod asciidoc;
 mod attributes;
 pub mod code;
 mod comments;
 pub mod compare;
+mod doc_comments;
 mod expected;
 mod format;
+#[cfg(test)]
+mod format_tests;
+mod html;
+mod lines;
 mod markdown;
+mod mdx;
+mod org;
 mod program;
 #[cfg(test)]
 mod properties;
+mod restructured;
 mod sieve;
 #[cfg(test)]
 mod tests;
 mod transcript;
+mod typst;
 pub mod update;
 pub mod verdict;
 
@@ -105,7 +115,19 @@ impl Page {
     pub fn read(format: Format, document: &Text) -> Self {
         let text = document.as_str();
         let found = match format {
-            Format::Markdown | Format::Mdx | Format::Quarto => markdown::read(text),
+            Format::Markdown => markdown::read(text),
+            Format::Mdx => mdx::read(text),
+            Format::Quarto => cells(markdown::read(text)),
+            Format::Restructured => restructured::read(text),
+            Format::AsciiDoc => asciidoc::read(text),
+            Format::Org => org::read(text),
+            Format::Typst => typst::read(text),
+            Format::Html => html::read(text),
+            Format::Rust => doc_comments::rust(text),
+            Format::Python => doc_comments::python(text),
+            Format::Go => doc_comments::go(text),
+            Format::JavaScript => doc_comments::javascript(text, "javascript"),
+            Format::TypeScript => doc_comments::javascript(text, "typescript"),
         };
         Self::finish(document, found)
     }
@@ -211,6 +233,17 @@ impl Block {
         }
         None
     }
+}
+
+/// The session of blocks that share one without naming it.
+const SHARED: &str = "\u{1e}";
+
+/// Cells of a notebook go on where the one before ended.
+fn cells(mut found: Vec<Found>) -> Vec<Found> {
+    for block in found.iter_mut().filter(|block| block.attributes.is_cell) {
+        block.attributes.session.get_or_insert_with(|| SHARED.to_owned());
+    }
+    found
 }
 
 /// The start of the line that holds a byte.

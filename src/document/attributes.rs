@@ -42,6 +42,8 @@ pub struct Attributes {
     pub loose: bool,
     /// Its output is promised in the page: this is that promise.
     pub is_output: bool,
+    /// It is a cell of a notebook (`{python}`), which goes on where the one before it ended.
+    pub is_cell: bool,
     /// A program that it names to run it.
     pub interpreter: Option<String>,
     /// What it asked for and does not get, a line each.
@@ -125,6 +127,7 @@ impl Attributes {
                     continue;
                 }
                 if index == 0 && !word.key.starts_with('#') {
+                    attributes.is_cell = true;
                     label = Some(word.key);
                     continue;
                 }
@@ -286,6 +289,7 @@ impl Attributes {
         self.varying |= over.varying;
         self.loose |= over.loose;
         self.is_output |= over.is_output;
+        self.is_cell |= over.is_cell;
         self.interpreter = over.interpreter.or(self.interpreter);
         self.remarks.extend(over.remarks);
         self

@@ -50,6 +50,30 @@ impl Code {
         self.end = Some(range.end);
     }
 
+    /// Adds a line of the document without its line end, then a line feed that stands for the line end.
+    pub(super) fn push_line(&mut self, document: &str, line: Range<usize>) {
+        let end = line.end;
+        self.push(document, line);
+        self.push_translated("\n", end..end);
+    }
+
+    /// The same code where what it was taken from was itself taken from a document.
+    pub(super) fn through(&self, outer: &Self) -> Self {
+        let mut code = Self::default();
+        for (index, anchor) in self.anchors.iter().enumerate() {
+            let end = self.anchors.get(index + 1).map_or(self.text.len(), |next| next.code);
+            match anchor.document {
+                Some(start) if anchor.exact => code.push_code(outer, start..start + end - anchor.code),
+                Some(start) => {
+                    let place = outer.to_document(start).unwrap_or_default();
+                    code.push_translated(&self.text[anchor.code..end], place..place);
+                }
+                None => code.push_frame(&self.text[anchor.code..end]),
+            }
+        }
+        code
+    }
+
     /// Adds text that stands for bytes of the document which spell it in another way.
     pub(super) fn push_translated(&mut self, text: &str, range: Range<usize>) {
         if text.is_empty() {

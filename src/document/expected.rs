@@ -41,6 +41,8 @@ pub struct Shape {
     pub prefix: String,
     /// It is a part of a line: no line ends are written.
     pub inline: bool,
+    /// The last line has no line end.
+    pub open_end: bool,
     /// Stands for an empty line.
     pub blank: Option<&'static str>,
     /// How characters are spelled.

@@ -11,6 +11,26 @@ pub enum Format {
     Mdx,
     /// Quarto and R Markdown.
     Quarto,
+    /// reStructuredText.
+    Restructured,
+    /// `AsciiDoc`.
+    AsciiDoc,
+    /// Org.
+    Org,
+    /// Typst.
+    Typst,
+    /// HTML.
+    Html,
+    /// Rust, for its doc comments.
+    Rust,
+    /// Python, for its docstrings.
+    Python,
+    /// Go, for its comments.
+    Go,
+    /// JavaScript, for its `JSDoc`.
+    JavaScript,
+    /// TypeScript, for the same.
+    TypeScript,
 }
 
 /// Each format with its names in editors and its extensions.
@@ -18,9 +38,36 @@ const FORMATS: &[(Format, &[&str], &[&str])] = &[
     (Format::Markdown, &["markdown"], &["md", "markdown", "mdown", "mkd"]),
     (Format::Mdx, &["mdx"], &["mdx"]),
     (Format::Quarto, &["quarto", "rmd"], &["qmd", "rmd"]),
+    (Format::Restructured, &["restructuredtext", "rst"], &["rst", "rest"]),
+    (Format::AsciiDoc, &["asciidoc", "asciidoctor"], &["adoc", "asciidoc", "asc"]),
+    (Format::Org, &["org"], &["org"]),
+    (Format::Typst, &["typst"], &["typ"]),
+    (Format::Html, &["html"], &["html", "htm", "xhtml"]),
+    (Format::Rust, &["rust"], &["rs"]),
+    (Format::Python, &["python"], &["py", "pyi"]),
+    (Format::Go, &["go"], &["go"]),
+    (Format::JavaScript, &["javascript", "javascriptreact"], &["js", "mjs", "cjs", "jsx"]),
+    (Format::TypeScript, &["typescript", "typescriptreact"], &["ts", "mts", "cts", "tsx"]),
 ];
 
 impl Format {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Markdown,
+        Self::Mdx,
+        Self::Quarto,
+        Self::Restructured,
+        Self::AsciiDoc,
+        Self::Org,
+        Self::Typst,
+        Self::Html,
+        Self::Rust,
+        Self::Python,
+        Self::Go,
+        Self::JavaScript,
+        Self::TypeScript,
+    ];
+
     /// What an editor's name or a path's extension says.
     #[must_use]
     pub fn of(language_id: Option<&str>, path: &Path) -> Option<Self> {
@@ -36,7 +83,15 @@ impl Format {
     #[must_use]
     pub fn is_prose(self) -> bool {
         match self {
-            Self::Markdown | Self::Mdx | Self::Quarto => true,
+            Self::Markdown
+            | Self::Mdx
+            | Self::Quarto
+            | Self::Restructured
+            | Self::AsciiDoc
+            | Self::Org
+            | Self::Typst
+            | Self::Html => true,
+            Self::Rust | Self::Python | Self::Go | Self::JavaScript | Self::TypeScript => false,
         }
     }
 

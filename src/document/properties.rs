@@ -97,9 +97,9 @@ proptest! {
     }
 
     #[test]
-    fn no_text_is_too_strange(text in "[`~>\\- \t\r\n\\*#<!&x$=é\u{feff}|:.]{0,200}") {
+    fn no_text_is_too_strange(text in "(?:[`~>\\- \t\r\n\\*#<!&x$=é\u{feff}|:.\"/]|```|----|/\\*\\*|\\*/|///|<pre>|</pre>|&lt;|\"\"\"|>>> |[.][.] code::|\\[source,py\\]|#\\+begin_src|#\\+end_src|@example|def f[(][)]:){0,60}") {
         let text = Text::new(text.as_str());
-        for format in [Format::Markdown, Format::Mdx, Format::Quarto] {
+        for format in Format::ALL {
             let page = Page::read(format, &text);
             for block in &page.blocks {
                 prop_assert!(block.range.end <= text.as_str().len());

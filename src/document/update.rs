@@ -31,7 +31,33 @@ pub(crate) struct Template {
 impl Template {
     /// A fence of Markdown.
     pub(crate) fn fence(mark: char) -> Self {
-        Self { before: vec![String::new()], after: Vec::new(), indent: "", fence: Some(mark), shape: Shape::default() }
+        Self { fence: Some(mark), ..Self::lines(&[""], &[], "") }
+    }
+
+    /// Lines before and after the output, which is indented more than the block.
+    pub(crate) fn lines(before: &[&str], after: &[&str], indent: &'static str) -> Self {
+        let owned = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+        Self { before: owned(before), after: owned(after), indent, fence: None, shape: Shape::default() }
+    }
+
+    /// A listing of `AsciiDoc`.
+    pub(crate) fn delimited(head: &str, mark: &str) -> Self {
+        let mut template = Self::lines(&["", head, mark], &[mark], "");
+        template.shape.forbidden.push(Forbidden::Line(mark.to_owned()));
+        template
+    }
+
+    /// The results of Org.
+    pub(crate) fn example() -> Self {
+        let mut template = Self::lines(&["", "#+RESULTS:", "#+begin_example"], &["#+end_example"], "");
+        template.shape.forbidden.extend(["#+end", "#+END"].map(|start| Forbidden::Starts(start.to_owned())));
+        template.escaped(Escape::Org)
+    }
+
+    /// The same with characters spelled so.
+    pub(crate) fn escaped(mut self, escape: Escape) -> Self {
+        self.shape.escape = escape;
+        self
     }
 }
 
@@ -48,7 +74,9 @@ pub fn rewrite(document: &str, expectation: &Expectation, seen: &str) -> Result<
         refuse(shape, value)?;
         value.to_owned()
     } else {
-        written(shape, seen, newline(document, expectation.range.start))?
+        let newline = newline(document, expectation.range.start);
+        let text = written(shape, seen, newline)?;
+        if shape.open_end { text.strip_suffix(newline).unwrap_or(&text).to_owned() } else { text }
     };
     Ok(Edit { range: expectation.range.clone(), text })
 }
