@@ -94,7 +94,7 @@ fn docstring(lines: &Lines<'_>, first: usize, inside: Range<usize>, quote: &str)
     for block in &mut found {
         if let Some(session) = &mut block.attributes.session {
             // Each docstring for itself.
-            session.push_str(&format!(":{}", inside.start));
+            session.extend([":", &inside.start.to_string()]);
         }
     }
     let fences = markdown::read(code.as_str()).into_iter();

@@ -145,16 +145,12 @@ fn decoded(text: &str, range: Range<usize>) -> Code {
             code.push_translated("\n", at..at + 2);
             at += 2;
         } else if rest.starts_with('&') {
-            match entity(rest) {
-                Some((character, length)) => {
-                    code.push_translated(character.encode_utf8(&mut [0; 4]), at..at + length);
-                    at += length;
-                }
-                None => {
-                    code.push(text, at..at + 1);
-                    at += 1;
-                }
+            let (spelled, length) = entity(rest).map_or((None, 1), |(character, length)| (Some(character), length));
+            match spelled {
+                Some(character) => code.push_translated(character.encode_utf8(&mut [0; 4]), at..at + length),
+                None => code.push(text, at..at + length),
             }
+            at += length;
         } else if !rest.is_empty() {
             code.push(text, at..at + 1);
             at += 1;

@@ -62,9 +62,8 @@ fn header(info: &str) -> (Option<String>, Attributes) {
         let (key, value) = part.trim().split_once(' ').unwrap_or((part.trim(), ""));
         let value = value.trim();
         match (key, value) {
-            ("session", "none" | "") | ("stdin", _) => {}
             ("eval", "no" | "never" | "no-export" | "never-export") => attributes.option("eval: false"),
-            ("eval" | "results" | "exports" | "var" | "noweb" | "tangle", _) => {}
+            ("session", "none" | "") | ("stdin" | "eval" | "results" | "exports" | "var" | "noweb" | "tangle", _) => {}
             ("cmdline", _) => attributes.option(&format!("args: {value}")),
             _ => attributes.option(&format!("{key}: {value}")),
         }
