@@ -31,7 +31,6 @@ mod refusal;
 mod stream;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -55,7 +54,6 @@ struct Shared {
     endpoint: String,
     version: String,
     owner: Arc<Owner>,
-    made: AtomicU64,
     about: OnceCell<About>,
 }
 
@@ -69,9 +67,9 @@ struct About {
 }
 
 impl Shared {
-    /// A name that no other container has: the owner's part is random, the number counts.
+    /// A name that no other container has.
     fn next_name(&self) -> String {
-        format!("{}{}", self.owner.name_prefix(), self.made.fetch_add(1, Ordering::Relaxed))
+        self.owner.next_name()
     }
 
     async fn about(&self) -> Result<&About, EngineError> {
@@ -111,7 +109,7 @@ impl DockerEngine {
         let (connection, attempts) = connect::connect(endpoints, deadline).await;
         let engine = connection.ok_or_else(|| connect::unreachable(&attempts)).map(|connection| {
             let connect::Connection { client, endpoint, version } = connection;
-            let shared = Shared { client, endpoint, version, owner, made: AtomicU64::new(0), about: OnceCell::new() };
+            let shared = Shared { client, endpoint, version, owner, about: OnceCell::new() };
             Self { shared: Arc::new(shared) }
         });
         (engine, attempts)

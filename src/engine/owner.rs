@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A claim on containers, as long as it lives.
@@ -24,6 +25,10 @@ pub struct Owner {
     id: String,
     /// Absent when no folder could be written to: then nothing but ourselves will ever sweep what we make.
     lock: Option<Mutex<Lock>>,
+    /// Counts names, over all connections: one that broke must not begin anew.
+    named: AtomicU64,
+    /// Containers that are not known to be removed.
+    left: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -55,18 +60,38 @@ pub fn folder() -> Option<PathBuf> {
 }
 
 impl Owner {
+    fn new(id: String, lock: Option<Mutex<Lock>>) -> Self {
+        Self { id, lock, named: AtomicU64::new(0), left: AtomicU64::new(0) }
+    }
+
+    /// A name that no other container has: the owner's part is random, the number counts.
+    #[must_use]
+    pub fn next_name(&self) -> String {
+        format!("{}{}", self.name_prefix(), self.named.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// One more container is there.
+    pub fn made(&self) {
+        self.left.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One less is.
+    pub fn removed(&self) {
+        self.left.fetch_sub(1, Ordering::AcqRel);
+    }
+
     /// Claims a new id. It works without a folder too, only that a crash is then swept by nobody.
     #[must_use]
     pub fn claim() -> Self {
         match folder() {
             None => {
                 tracing::warn!("no cache folder: containers left by a crash will not be found again");
-                Self { id: random_id::<8>(), lock: None }
+                Self::new(random_id::<8>(), None)
             }
             Some(folder) => Self::claim_in(&folder).unwrap_or_else(|error| {
                 let folder = folder.display();
                 tracing::warn!("cannot lock in {folder}: {error}; what a crash leaves will not be found again");
-                Self { id: random_id::<8>(), lock: None }
+                Self::new(random_id::<8>(), None)
             }),
         }
     }
@@ -81,7 +106,7 @@ impl Owner {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&hidden)?;
         file.lock()?;
         std::fs::rename(&hidden, &path)?;
-        Ok(Self { id, lock: Some(Mutex::new(Lock { path, file, endpoints: BTreeSet::new() })) })
+        Ok(Self::new(id, Some(Mutex::new(Lock { path, file, endpoints: BTreeSet::new() }))))
     }
 
     /// The id: 16 hexadecimal digits.
@@ -113,6 +138,10 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
+        // What could not be removed, because its engine was away say, is swept by the next one who finds the file unlocked.
+        if self.left.load(Ordering::Acquire) > 0 {
+            return;
+        }
         if let Some(lock) = &self.lock {
             let lock = lock.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = std::fs::remove_file(&lock.path);
@@ -218,6 +247,19 @@ mod tests {
         assert!(is_id(owner.id()));
         drop(owner);
         assert_eq!(files(folder.path()), 0, "a clean end leaves no file");
+    }
+
+    #[test]
+    fn an_owner_that_could_not_remove_all_is_found_dead() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Owner::claim_in(folder.path()).unwrap();
+        owner.uses("unix:///a").unwrap();
+        assert_ne!(owner.next_name(), owner.next_name());
+        owner.made();
+        owner.made();
+        owner.removed();
+        drop(owner);
+        assert_eq!(dead_in(folder.path(), "unix:///a").unwrap().len(), 1);
     }
 
     #[test]

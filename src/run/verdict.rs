@@ -63,7 +63,8 @@ impl Verdict {
             )),
             Stop::Told(Trailer::Failed(step)) => {
                 let reason = last_line(end.stderr.as_str());
-                Self::failure(format!("the container failed to {step} the program: {reason}"))
+                let advice = if reason.contains("not found") { "; its image needs sh, dd and tar" } else { "" };
+                Self::failure(format!("the container failed to {step} the program: {reason}{advice}"))
             }
             Stop::Told(Trailer::Done { status, signaled, oom_kills, .. }) => {
                 let oom_kills = usage.and_then(|usage| usage.oom_kills).or(*oom_kills).unwrap_or(0);

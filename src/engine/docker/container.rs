@@ -166,6 +166,7 @@ pub(super) struct Guard {
 
 impl Guard {
     pub(super) fn new(shared: Arc<Shared>, id: String, name: String) -> Self {
+        shared.owner.made();
         Self { shared, id, name, removed: Mutex::new(false), runtime: tokio::runtime::Handle::current() }
     }
 
@@ -175,6 +176,7 @@ impl Guard {
         if !*removed {
             reap::remove(&self.shared.client, &self.id).await?;
             *removed = true;
+            self.shared.owner.removed();
         }
         Ok(())
     }
@@ -187,8 +189,9 @@ impl Drop for Guard {
         }
         let (shared, id, name) = (Arc::clone(&self.shared), self.id.clone(), self.name.clone());
         self.runtime.spawn(async move {
-            if let Err(error) = reap::remove(&shared.client, &id).await {
-                tracing::warn!("container {name} is left: {error}");
+            match reap::remove(&shared.client, &id).await {
+                Ok(()) => shared.owner.removed(),
+                Err(error) => tracing::warn!("container {name} is left: {error}"),
             }
         });
     }

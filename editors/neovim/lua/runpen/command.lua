@@ -33,7 +33,7 @@ local function show(title, text)
   screen:append(text)
   screen:finish()
   require('runpen.keys').attach(screen.bufnr)
-  window.show(screen.bufnr, true)
+  window.show(screen.bufnr)
   window.title(screen.bufnr, { { ' ' .. title .. ' ', 'WinBar' } })
 end
 
@@ -54,17 +54,10 @@ local function status_text(status)
   for _, pool in ipairs(status.pool or {}) do
     waiting[pool.language] = pool.waiting
   end
-  local missing = {}
   for _, image in ipairs(status.images or {}) do
-    if image.present then
-      local pool = waiting[image.language] and (', %d waiting'):format(waiting[image.language]) or ''
-      table.insert(lines, ('image   %-12s %s%s'):format(image.language, image.image, pool))
-    else
-      table.insert(missing, image.language)
-    end
-  end
-  if #missing > 0 then
-    table.insert(lines, 'fetched when needed: ' .. table.concat(missing, ', '))
+    local pool = waiting[image.language] and (', %d waiting'):format(waiting[image.language]) or ''
+    local state = image.present and 'present' or 'missing'
+    table.insert(lines, ('image   %-12s %s, %s%s'):format(image.language, image.image, state, pool))
   end
   for _, run in ipairs(status.runs or {}) do
     local name = run.uri and vim.fs.basename(run.uri) or run.runId
@@ -105,20 +98,13 @@ local function log()
   vim.cmd.normal({ 'G', bang = true })
 end
 
---- Names of languages, which the program itself knows best.
 ---@param word string
 ---@return string[]
 local function languages(word)
-  local path = require('runpen.client').binary()
-  local asked = path and vim.system({ path, 'languages', '--json' }, { text = true }):wait(3000) or {}
-  local ok, known = pcall(vim.json.decode, asked.stdout or '')
-  local names = {}
-  for _, language in ipairs(ok and known or {}) do
-    if vim.startswith(language.name, word) then
-      table.insert(names, language.name)
-    end
-  end
-  return names
+  local known = { 'python', 'javascript', 'java', 'cpp', 'go', 'shell' }
+  return vim.tbl_filter(function(name)
+    return vim.startswith(name, word)
+  end, known)
 end
 
 ---@class runpen.Subcommand
