@@ -19,6 +19,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lsp"))
 from client import Client  # noqa: E402
+from flood import flood  # noqa: E402
 
 HELLO = {
     "python": "print(6*7)\n",
@@ -220,6 +221,16 @@ def main():
     print("\n| runs a second | |\n|---|---|")
     for name, rate in rates.items():
         print(f"| {name} | {rate:.1f} |")
+
+    heading("One run that prints 1 GB, and typing meanwhile")
+    floods = {}
+    for engine in ("docker", "embedded"):
+        rate, peak, answers = flood(options.binary, engine, 200 if options.quick else 1000)
+        row(f"{engine}: `didChange` and its answer", answers)
+        floods[engine] = (rate, peak)
+    print("\n| engine | MB/s | server peak MiB |\n|---|---|---|")
+    for engine, (rate, peak) in floods.items():
+        print(f"| {engine} | {rate:.0f} | {peak:.0f} |")
 
     starts = []
     for _ in range(runs):
