@@ -62,6 +62,29 @@ async fn a_client_may_vouch_for_its_configuration() {
 }
 
 #[tokio::test]
+async fn a_client_may_tell_user_and_workspace_apart() {
+    for (trusted, user, workspace) in [
+        (true, json!({"timeout": "1s"}), json!({"network": "bridge"})),
+        // Who does not vouch for it cannot pass a workspace's settings off as the user's.
+        (false, json!({"memory": "1G"}), json!({"user": {"timeout": "1s"}, "workspace": {"network": "bridge"}})),
+    ] {
+        let seen = Arc::<Mutex<Vec<EditorSettings>>>::default();
+        let seen_by_server = Arc::clone(&seen);
+        let mut server = TestServer::builder()
+            .options(json!({"memory": "1G", "trustConfiguration": trusted}))
+            .settings(|own| own.seen = seen_by_server)
+            .start()
+            .await;
+        let pushed = json!({"settings": {"runpen": {"user": {"timeout": "1s"}, "workspace": {"network": "bridge"}}}});
+        server.notify("workspace/didChangeConfiguration", pushed).await;
+        server.command("runpen.status", json!({})).await.unwrap();
+        let last = seen.lock().unwrap().last().unwrap().clone();
+        assert_eq!((last.user, last.workspace), (user, workspace));
+        server.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn folders_come_and_go() {
     let seen = Arc::<Mutex<Vec<EditorSettings>>>::default();
     let seen_by_server = Arc::clone(&seen);

@@ -3,7 +3,8 @@
 //! `initializationOptions` are the user's. What `workspace/configuration` and `workspace/didChangeConfiguration` bring may
 //! have a workspace's settings merged in (VS Code merges before it answers), and a repository cloned a minute ago must not
 //! loosen its own sandbox: it counts as a workspace's and may only tighten, unless `initializationOptions` has
-//! `"trustConfiguration": true`, with which a client vouches that it answers with the user's own settings.
+//! `"trustConfiguration": true`, with which a client vouches that it answers with the user's own settings, or tells the two
+//! apart by answering `{"user": {…}, "workspace": {…}}`.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -80,6 +81,8 @@ impl Default for Features {
 pub(crate) struct Editor {
     settings: EditorSettings,
     trusted: bool,
+    /// The client told the user's settings and the workspace's apart.
+    layered: bool,
     /// What was said, so that it is not said at each run.
     said: HashSet<String>,
 }
@@ -130,7 +133,17 @@ pub(crate) fn changed(session: &Shared, params: DidChangeConfigurationParams) {
 
 fn take(session: &Shared, section: Value) {
     let mut editor = session.editor();
-    editor.settings.workspace = section;
+    match section {
+        Value::Object(mut layers) if editor.trusted && layers.contains_key("user") => {
+            editor.settings.user = layers.remove("user").unwrap_or_default();
+            editor.settings.workspace = layers.remove("workspace").unwrap_or_default();
+            editor.layered = true;
+        }
+        section => {
+            editor.settings.workspace = section;
+            editor.layered = false;
+        }
+    }
     editor.said.clear();
     drop(editor);
     let _ = load(session, None);
@@ -150,7 +163,7 @@ pub(crate) fn load(session: &Shared, document: Option<&Path>) -> Result<Arc<Sett
     let settings = {
         let editor = session.editor();
         let mut settings = editor.settings.clone();
-        if editor.trusted {
+        if editor.trusted && !editor.layered {
             merge(&mut settings.user, std::mem::take(&mut settings.workspace));
         }
         settings
