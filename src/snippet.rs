@@ -207,6 +207,20 @@ impl Snippet {
         Ok(Self { document: document.clone(), range, code: Some(Arc::new((text, code))), ..snippet? })
     }
 
+    /// A part of a code block, `selected` in bytes of the document: taken as a selection of the block's code.
+    pub fn block_selection(
+        document: &Text,
+        selected: Range<usize>,
+        code: Code,
+        name: Option<&str>,
+        language: &Language,
+    ) -> Result<Self, SnippetError> {
+        let text = Text::new(code.as_str());
+        let snippet = Self::selection(&text, code.part(&selected), name, language)?;
+        let range = code.range_to_document(&snippet.range).unwrap_or(selected);
+        Ok(Self { document: document.clone(), range, code: Some(Arc::new((text, code))), ..snippet })
+    }
+
     /// Byte range of the document for a byte range of the program; `None` when it starts in the frame.
     ///
     /// An end in the frame, or at the very start of a line, means the end of the last line of the document before it.

@@ -167,6 +167,17 @@ impl Code {
         Some(start..end.max(start))
     }
 
+    /// The code between two bytes of the document, wherever they fall: marks of quotes and indentation are no code.
+    #[must_use]
+    pub fn part(&self, document: &Range<usize>) -> Range<usize> {
+        let from = |at: usize| {
+            let reached = |(index, _): &(usize, char)| self.to_document(*index).is_some_and(|byte| byte >= at);
+            self.text.char_indices().find(reached).map_or(self.text.len(), |(index, _)| index)
+        };
+        let start = from(document.start);
+        start..from(document.end).max(start)
+    }
+
     /// The byte of the code that stands at a byte of the document, when there is one.
     #[must_use]
     pub fn to_code(&self, at: usize) -> Option<usize> {

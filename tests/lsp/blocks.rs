@@ -78,6 +78,31 @@ async fn the_block_at_the_cursor_runs_and_its_lens_shows_the_result() {
 }
 
 #[tokio::test]
+async fn a_selection_within_a_block_runs_by_itself() {
+    let mut server = TestServer::start().await;
+    open(&mut server, "words\n\n> - ```py\n>   out 1\n>     out 2\n>   out 3\n>   ```\n\n```klingon\nx\n```\n").await;
+    let selection = |start: [u32; 2], end: [u32; 2]| json!({"uri": PAGE, "range": range(start, end), "wait": true});
+    for (start, end, printed) in [
+        // From the mark of the quote to the mark of the next line: neither is code, and the indentation goes.
+        ([4, 0], [5, 0], "2\n"),
+        ([3, 4], [3, 9], "1\n"),
+        ([5, 2], [6, 2], "3\n"),
+    ] {
+        let answer = server.command("runpen.runSelection", selection(start, end)).await.unwrap();
+        assert_eq!(answer["stdout"], printed, "{start:?}");
+    }
+    for (start, word) in [
+        ([0, 0], "page.md: there is no code block on line 1"),
+        ([9, 0], "page.md:10: the block cannot be run: its language `klingon` is not known"),
+    ] {
+        let (_, message) = server.command("runpen.runSelection", selection(start, [9, 1])).await.unwrap_err();
+        assert_eq!(message, word);
+    }
+    server.forget();
+    server.finish().await;
+}
+
+#[tokio::test]
 async fn wrong_places_are_refused_with_one_clear_line() {
     let mut server = TestServer::start().await;
     open(&mut server, "words\n\n```klingon\nx\n```\n\n```\nx\n```\n").await;

@@ -13,6 +13,7 @@ use super::settings;
 use crate::config::{Settings, Span};
 use crate::document::{Page, program};
 use crate::engine::owner::random_id;
+use crate::language::Language;
 use crate::lsp::blocks::BlockRun;
 use crate::lsp::documents::Source;
 use crate::lsp::runs::{self, Start, Started};
@@ -22,6 +23,8 @@ use crate::protocol::{
     BlockRunAnswer, RunAllBlocksAnswer, RunAllBlocksParams, RunAnswer, RunBlockParams, SkippedBlock,
 };
 use crate::run::{RunRequest, Stdin};
+use crate::snippet::Snippet;
+use crate::text::Encoding;
 
 /// Blocks of one page that run at a time: as many as a machine has for one reader.
 const TURNS: usize = 2;
@@ -54,6 +57,28 @@ async fn asked(session: &Shared, uri: &str) -> Result<Asked> {
         ))
     })?;
     Ok(Asked { source, settings, page })
+}
+
+/// A selection within a block: the program that it makes, and its language.
+pub(super) fn selection(
+    settings: &Settings,
+    source: &Source,
+    page: &Page,
+    selected: Range<usize>,
+) -> std::result::Result<(Snippet, Language), String> {
+    let name = source.name();
+    let line = source.text.position(selected.start, Encoding::Utf8).line + 1;
+    let index = page.at(&source.text, selected.start);
+    let block = index
+        .map(|index| &page.blocks[index])
+        .ok_or_else(|| format!("{name}: there is no code block on line {line}"))?;
+    let Some(language) = block.language(&settings.languages) else {
+        let reason = block.skipped(&settings.languages).unwrap_or_default();
+        return Err(format!("{name}:{line}: the block cannot be run: {reason}"));
+    };
+    let file_name = block.attributes.file_name.as_deref();
+    let snippet = Snippet::block_selection(&source.text, selected, block.code.clone(), file_name, language);
+    Ok((snippet.map_err(|error| format!("{name}: {error}"))?, language.clone()))
 }
 
 /// Runs the block at a position.

@@ -109,17 +109,8 @@ async fn run(session: &Shared, run: Run) -> Result<Option<Value>> {
     // For an open document nothing from here to the start awaits: what runs is the text that the request was about.
     let source = session.source(&run.uri).await?;
     let settings = settings::load(session, source.path.as_deref()).map_err(Error::invalid_params)?;
-    let language = language_of(&settings, &source).ok_or_else(|| unknown_language(&settings, &source))?.clone();
     let encoding = session.capabilities().encoding;
-    let name = source.name();
-    let snippet = match run.range {
-        None => Snippet::file(&source.text, Some(&name), &language),
-        Some(range) => {
-            let bytes = selected(&source.text, range, encoding).map_err(Error::invalid_params)?;
-            Snippet::selection(&source.text, bytes, Some(&name), &language)
-        }
-    };
-    let snippet = snippet.map_err(|error| Error::invalid_params(format!("{name}: {error}")))?;
+    let (snippet, language) = snippet_of(&settings, &source, run.range, encoding).map_err(Error::invalid_params)?;
     let request = RunRequest {
         snippet,
         language,
@@ -143,6 +134,28 @@ async fn run(session: &Shared, run: Run) -> Result<Option<Value>> {
     let finished = started.finished.await.map_err(|_| Error::internal_error())?;
     guard.disarm();
     answer(&finished)
+}
+
+/// What runs of a document: all of it, a selection, or a selection within a block of a page.
+fn snippet_of(
+    settings: &Settings,
+    source: &Source,
+    range: Option<Range>,
+    encoding: Encoding,
+) -> std::result::Result<(Snippet, Language), String> {
+    let bytes = range.map(|range| selected(&source.text, range, encoding)).transpose()?;
+    let name = source.name();
+    let Some(language) = language_of(settings, source) else {
+        return match (bytes, source.page()) {
+            (Some(bytes), Some(page)) => block::selection(settings, source, &page, bytes),
+            _ => Err(unknown_language(settings, source)),
+        };
+    };
+    let snippet = match bytes {
+        None => Snippet::file(&source.text, Some(&name), language),
+        Some(bytes) => Snippet::selection(&source.text, bytes, Some(&name), language),
+    };
+    Ok((snippet.map_err(|error| format!("{name}: {error}"))?, language.clone()))
 }
 
 /// Cancels a run whose result nobody waits for any more.
@@ -178,12 +191,12 @@ pub(crate) fn language_of<'a>(settings: &'a Settings, source: &Source) -> Option
     named.or_else(|| languages.of(source.path.as_deref().unwrap_or(key.as_path()), source.text.as_str()))
 }
 
-fn unknown_language(settings: &Settings, source: &Source) -> Error {
+fn unknown_language(settings: &Settings, source: &Source) -> String {
     let known: Vec<&str> = settings.languages.0.keys().map(String::as_str).collect();
     let called = source.language_id.as_deref().filter(|name| !name.is_empty());
     let called = called.map(|name| format!(" (the editor calls it `{name}`)")).unwrap_or_default();
     let (name, known) = (source.name(), known.join(", "));
-    Error::invalid_params(format!("the language of {name}{called} is not known; there are {known}"))
+    format!("the language of {name}{called} is not known; there are {known}")
 }
 
 /// Bytes of a selection, or the line that says what is wrong with it.
