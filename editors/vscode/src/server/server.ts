@@ -1,0 +1,215 @@
+/**
+ * The server's life: found, started when a document needs it, started again after a death, given up after too many. Giving
+ * up lasts until something changes that may have been wrong: the setting of the program, or a restart by hand.
+ */
+
+import * as os from 'node:os'
+import * as vscode from 'vscode'
+import { State as ClientState, type LanguageClient } from 'vscode-languageclient/node'
+import type { Language } from '../protocol.ts'
+import type { Work } from '../progress.ts'
+import type { Runs } from '../runs.ts'
+import type { Layers } from '../settings.ts'
+import { Backoff } from './backoff.ts'
+import { findBinary, type Found } from './binary.ts'
+import { createClient } from './client.ts'
+import { list } from './languages.ts'
+
+export type ServerState = 'off' | 'starting' | 'running' | 'waiting' | 'abandoned' | 'missing'
+
+export interface Context {
+  extension: vscode.Uri
+  log: vscode.LogOutputChannel
+  runs: Runs
+  layers: () => Layers
+  warned: (text: string) => void
+  work: (token: string, work: Work, cancel: () => void) => void
+}
+
+export class Server implements vscode.Disposable {
+  state: ServerState = 'off'
+  languages: Language[] = []
+  /** Why it does not run. */
+  reason = ''
+
+  private readonly changed = new vscode.EventEmitter<ServerState>()
+  readonly onDidChange = this.changed.event
+  private readonly backoff = new Backoff()
+  private client: LanguageClient | undefined
+  private starting: Promise<void> | undefined
+  private timer: NodeJS.Timeout | undefined
+  /** What belongs to an earlier start has no say any more. */
+  private generation = 0
+
+  constructor(private readonly context: Context) {}
+
+  /** The program, as it would be found now. */
+  binary(): Found {
+    return findBinary({
+      setting: vscode.workspace.getConfiguration('runpen').get('server.path', ''),
+      extension: this.context.extension.fsPath,
+      path: process.env['PATH'] ?? '',
+      windows: process.platform === 'win32',
+      home: os.homedir(),
+    })
+  }
+
+  /** Learns the languages before there is a need for a server. */
+  async learn(): Promise<void> {
+    const found = this.binary()
+    if ('file' in found) {
+      try {
+        this.languages = await list(found.file)
+        this.changed.fire(this.state)
+      } catch (error) {
+        this.context.log.warn(`${found.file}: ${words(error)}`)
+      }
+    }
+  }
+
+  /** The running server, started where it is not. Nothing when that fails, which has been told then. */
+  async ensure(): Promise<LanguageClient | undefined> {
+    if (this.state === 'off' || this.state === 'missing') {
+      await this.start()
+    } else if (this.state === 'abandoned') {
+      this.tellAbandoned()
+    }
+    await this.starting
+    return this.state === 'running' ? this.client : undefined
+  }
+
+  running(): LanguageClient | undefined {
+    return this.state === 'running' ? this.client : undefined
+  }
+
+  /** Whether this server has a command; a newer one may. */
+  offers(command: string): boolean {
+    const provider = this.running()?.initializeResult?.capabilities.executeCommandProvider
+    return provider?.commands.includes(command) ?? false
+  }
+
+  start(): Promise<void> {
+    this.starting ??= this.attempt().finally(() => {
+      this.starting = undefined
+    })
+    return this.starting
+  }
+
+  async restart(): Promise<void> {
+    await this.starting
+    this.backoff.reset()
+    await this.stop()
+    await this.start()
+  }
+
+  async stop(): Promise<void> {
+    this.generation += 1
+    clearTimeout(this.timer)
+    const client = this.client
+    this.client = undefined
+    this.context.runs.lost()
+    this.become('off')
+    if (client?.state === ClientState.Running) {
+      await client.dispose(5000).catch((error: unknown) => {
+        this.context.log.warn(words(error))
+      })
+    }
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer)
+    this.changed.dispose()
+  }
+
+  private async attempt(): Promise<void> {
+    const generation = ++this.generation
+    clearTimeout(this.timer)
+    const found = this.binary()
+    if ('missing' in found) {
+      this.reason = found.missing
+      this.become('missing')
+      this.tellMissing()
+      return
+    }
+    this.context.log.info(`starting ${found.file} (${found.from})`)
+    this.become('starting')
+    this.backoff.started(Date.now())
+    try {
+      this.languages = await list(found.file)
+      const { log, runs, layers, warned, work } = this.context
+      const client = createClient({
+        binary: found.file,
+        languages: this.languages,
+        log,
+        runs,
+        layers,
+        warned,
+        work,
+        closed: () => {
+          // A start that fails says so itself.
+          if (this.state === 'running') {
+            this.died(generation, 'it ended')
+          }
+        },
+      })
+      this.client = client
+      await client.start()
+      if (generation === this.generation) {
+        this.become('running')
+      }
+    } catch (error) {
+      this.died(generation, words(error))
+    }
+  }
+
+  private died(generation: number, reason: string): void {
+    if (generation !== this.generation) {
+      return
+    }
+    this.context.log.error(`the server: ${reason}`)
+    this.reason = reason
+    this.client = undefined
+    this.context.runs.lost()
+    const verdict = this.backoff.died(Date.now())
+    if (verdict.restart) {
+      this.become('waiting')
+      this.timer = setTimeout(() => void this.start(), verdict.afterMs)
+    } else {
+      this.become('abandoned')
+      this.tellAbandoned()
+    }
+  }
+
+  private become(state: ServerState): void {
+    this.state = state
+    this.changed.fire(state)
+  }
+
+  private tellMissing(): void {
+    const words = `Runpen: ${this.reason}`
+    void vscode.window.showErrorMessage(words, 'Choose the Program', 'How to Install').then((answer) => {
+      if (answer === 'Choose the Program') {
+        void vscode.commands.executeCommand('workbench.action.openSettings', 'runpen.server.path')
+      } else if (answer === 'How to Install') {
+        void vscode.commands.executeCommand('workbench.action.openWalkthrough', 'runpen.runpen#start')
+      }
+    })
+  }
+
+  private tellAbandoned(): void {
+    const words = `Runpen: the server ended again and again, it is not started any more (${this.reason})`
+    void vscode.window.showErrorMessage(words, 'Restart', 'Show Log', 'Choose the Program').then((answer) => {
+      if (answer === 'Restart') {
+        void this.restart()
+      } else if (answer === 'Show Log') {
+        this.context.log.show()
+      } else if (answer === 'Choose the Program') {
+        void vscode.commands.executeCommand('workbench.action.openSettings', 'runpen.server.path')
+      }
+    })
+  }
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
