@@ -6,7 +6,7 @@ vim.o.columns, vim.o.lines = 100, 40
 
 local pattern = _G.arg[1] or ''
 local passed, failed = 0, 0
-for _, file in ipairs({ 'stories', 'trouble', 'screen' }) do
+for _, file in ipairs({ 'stories', 'pages', 'trouble', 'screen' }) do
   local stories = require(file)
   for _, story in ipairs(stories) do
     local name, run = story[1], story[2]

@@ -212,7 +212,7 @@ return {
     equal(#child:output(), 202)
   end),
 
-  story('status, clear, and what this server does not offer', {}, function(child)
+  story('status, clear, and a word that is none', {}, function(child)
     child:edit('status.py', { '1/0' })
     child:command('Runpen')
     child:finished()
@@ -224,13 +224,6 @@ return {
     child:command('Runpen status')
     child:wait_screen('engine')
     child:wait_screen('python')
-    local offered = child:lua([[
-      return vim.lsp.get_clients({ name = 'runpen' })[1].server_capabilities.executeCommandProvider.commands
-    ]])
-    if not vim.list_contains(offered, 'runpen.runBlock') then
-      child:command('Runpen block')
-      child:wait_screen('this server has no runpen.runBlock')
-    end
     child:command('Runpen nonsense')
     child:wait_screen("no subcommand 'nonsense'")
   end),

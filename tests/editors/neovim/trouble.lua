@@ -20,12 +20,12 @@ return {
     function()
       with({ cmd = { 'runpen-that-is-not-there', 'lsp' }, init = [[vim.lsp.enable('runpen')]] }, function(child)
         child:edit('nothing.py', { 'print(1)' })
-        child:wait_screen('not installed: cargo install runpen')
+        child:wait_screen('not installed: cargo install --path . in a clone of Runpen')
         child:command('echo ""')
         child:command('Runpen')
-        child:wait_screen('not installed: cargo install runpen')
+        child:wait_screen('not installed: cargo install --path . in a clone of Runpen')
         child:command('checkhealth runpen')
-        child:wait_screen('not installed')
+        child:wait_screen('not installed: cargo')
       end)
     end,
   },

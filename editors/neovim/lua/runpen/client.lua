@@ -9,7 +9,12 @@ local NAME = 'runpen'
 local COULD_NOT_START = 'the server could not be started, :checkhealth runpen says more'
 
 --- The languages that Runpen knows, in Neovim's names, and the documents whose snippets it runs.
-local filetypes = { 'python', 'javascript', 'java', 'cpp', 'go', 'sh', 'bash', 'zsh', 'markdown' }
+-- stylua: ignore
+local filetypes = {
+  'awk', 'bash', 'c', 'cpp', 'cs', 'd', 'elixir', 'erlang', 'fortran', 'go', 'haskell', 'java', 'javascript',
+  'javascriptreact', 'julia', 'kotlin', 'lua', 'markdown', 'nim', 'ocaml', 'perl', 'php', 'prolog', 'python', 'r',
+  'ruby', 'rust', 'scala', 'sh', 'sql', 'swift', 'typescript', 'typescriptreact', 'zig', 'zsh',
+}
 
 --- What waits for the server, by buffer.
 ---@type table<integer, fun(client: vim.lsp.Client)[]>
@@ -38,7 +43,7 @@ function M.binary()
   if vim.fn.executable(name) == 1 then
     return vim.fn.exepath(name), nil
   end
-  return nil, ("not installed: cargo install runpen ('%s' was not found)"):format(name)
+  return nil, ("not installed: cargo install --path . in a clone of Runpen ('%s' not found)"):format(name)
 end
 
 --- A server that went away takes its runs with it. Nothing is started again before it is needed.

@@ -33,7 +33,7 @@ local function show(title, text)
   screen:append(text)
   screen:finish()
   require('runpen.keys').attach(screen.bufnr)
-  window.show(screen.bufnr)
+  window.show(screen.bufnr, true)
   window.title(screen.bufnr, { { ' ' .. title .. ' ', 'WinBar' } })
 end
 
@@ -54,10 +54,17 @@ local function status_text(status)
   for _, pool in ipairs(status.pool or {}) do
     waiting[pool.language] = pool.waiting
   end
+  local missing = {}
   for _, image in ipairs(status.images or {}) do
-    local pool = waiting[image.language] and (', %d waiting'):format(waiting[image.language]) or ''
-    local state = image.present and 'present' or 'missing'
-    table.insert(lines, ('image   %-12s %s, %s%s'):format(image.language, image.image, state, pool))
+    if image.present then
+      local pool = waiting[image.language] and (', %d waiting'):format(waiting[image.language]) or ''
+      table.insert(lines, ('image   %-12s %s%s'):format(image.language, image.image, pool))
+    else
+      table.insert(missing, image.language)
+    end
+  end
+  if #missing > 0 then
+    table.insert(lines, 'fetched when needed: ' .. table.concat(missing, ', '))
   end
   for _, run in ipairs(status.runs or {}) do
     local name = run.uri and vim.fs.basename(run.uri) or run.runId
@@ -98,13 +105,20 @@ local function log()
   vim.cmd.normal({ 'G', bang = true })
 end
 
+--- Names of languages, which the program itself knows best.
 ---@param word string
 ---@return string[]
 local function languages(word)
-  local known = { 'python', 'javascript', 'java', 'cpp', 'go', 'shell' }
-  return vim.tbl_filter(function(name)
-    return vim.startswith(name, word)
-  end, known)
+  local path = require('runpen.client').binary()
+  local asked = path and vim.system({ path, 'languages', '--json' }, { text = true }):wait(3000) or {}
+  local ok, known = pcall(vim.json.decode, asked.stdout or '')
+  local names = {}
+  for _, language in ipairs(ok and known or {}) do
+    if vim.startswith(language.name, word) then
+      table.insert(names, language.name)
+    end
+  end
+  return names
 end
 
 ---@class runpen.Subcommand

@@ -58,7 +58,7 @@ function M.check()
   end
   local path, hint = require('runpen.client').binary()
   if not path then
-    health.error(assert(hint), { 'cargo install runpen', "vim.g.runpen = { cmd = { '/path/to/runpen', 'lsp' } }" })
+    health.error(assert(hint), { 'cargo install --path .', "vim.g.runpen = { cmd = { '/path/to/runpen', 'lsp' } }" })
     return
   end
   health.ok(path)

@@ -268,14 +268,25 @@ function M.quickfix()
   end
 end
 
---- Fetches images, of these languages or of those in use.
+--- Fetches images, of these languages or of those in use, and tells what came of it.
 ---@param languages? string[]
 function M.pull(languages)
   local bufnr = vim.api.nvim_get_current_buf()
+  local message = require('runpen.message')
   client().with(bufnr, function(server)
-    local argument = languages and #languages > 0 and { languages = languages } or vim.empty_dict()
-    if client().execute(server, bufnr, 'runpen.pullImages', argument) then
-      require('runpen.message').info('fetching images')
+    local argument = { wait = true, languages = languages and #languages > 0 and languages or nil }
+    local asked = client().execute(server, bufnr, 'runpen.pullImages', argument, function(answer)
+      local names = {}
+      for _, image in ipairs(answer.images or {}) do
+        if not image.present then
+          return message.warn(('%s: %s'):format(image.image, image.error or 'could not be fetched'))
+        end
+        table.insert(names, image.language)
+      end
+      message.info(#names > 0 and 'images are there: ' .. table.concat(names, ', ') or 'no image is needed')
+    end)
+    if asked then
+      message.info('fetching images')
     end
   end)
 end

@@ -56,7 +56,8 @@ end
 
 --- Shows a buffer in the window, and makes the window where there is none. Does not take the cursor there.
 ---@param bufnr integer
-function M.show(bufnr)
+---@param from_top? boolean what is read from its beginning, and does not grow
+function M.show(bufnr, from_top)
   if options.get().output.window == 'none' then
     return
   end
@@ -65,7 +66,11 @@ function M.show(bufnr)
   elseif vim.api.nvim_win_get_buf(assert(window)) ~= bufnr then
     vim.api.nvim_win_set_buf(assert(window), bufnr)
   end
-  M.to_end(assert(window))
+  if from_top then
+    vim.api.nvim_win_set_cursor(assert(window), { 1, 0 })
+  else
+    M.to_end(assert(window))
+  end
 end
 
 --- Puts the last line at the bottom. The cursor alone would leave a gap below it when lines were taken away.
