@@ -63,11 +63,61 @@ fn every_name_of_the_wire_is_in_the_document() {
     assert!(missing.is_empty(), "editors/PROTOCOL.md does not tell of {missing:?}");
 }
 
+/// Reads an example's argument into its type, and back: a field that the type does not have would be lost on the way.
+fn check_argument(command: &str, argument: Option<&serde_json::Value>) -> Result<(), String> {
+    use runpen::protocol::{self, command};
+    fn read<T: serde::de::DeserializeOwned + serde::Serialize>(
+        given: Option<&serde_json::Value>,
+    ) -> Result<(), String> {
+        let given = given.ok_or("it has no argument")?;
+        let read: T = serde_json::from_value(given.clone()).map_err(|error| error.to_string())?;
+        let written = serde_json::to_value(&read).map_err(|error| error.to_string())?;
+        let lost =
+            given.as_object().ok_or("it is no object")?.iter().find(|(name, value)| written.get(name) != Some(value));
+        lost.map_or(Ok(()), |(name, _)| Err(format!("{name} is not a field of it")))
+    }
+    match command {
+        command::RUN_FILE => read::<protocol::RunFileParams>(argument),
+        command::RUN_SELECTION => read::<protocol::RunSelectionParams>(argument),
+        command::RUN_BLOCK => read::<protocol::RunBlockParams>(argument),
+        command::RUN_ALL_BLOCKS => read::<protocol::RunAllBlocksParams>(argument),
+        command::SEND_INPUT => read::<protocol::SendInputParams>(argument),
+        command::CANCEL => read::<protocol::CancelParams>(argument),
+        command::CLEAR => read::<protocol::ClearParams>(argument),
+        command::PULL_IMAGES => read::<protocol::PullImagesParams>(argument),
+        command::STATUS => argument.map_or(Ok(()), |_| Err("it takes no argument".to_owned())),
+        other => Err(format!("there is no command {other}")),
+    }
+}
+
+/// The first example under a heading, after some text of it.
+fn example_after(heading: &str) -> serde_json::Value {
+    let document = include_str!("../../editors/PROTOCOL.md");
+    let (_, rest) = document.split_once(heading).unwrap_or_else(|| panic!("no {heading:?}"));
+    let block = rest.split("```json\n").nth(1).and_then(|rest| rest.split("\n```").next()).unwrap();
+    serde_json::from_str(block).unwrap_or_else(|error| panic!("{error}: {block}"))
+}
+
 #[test]
-fn every_example_of_an_event_is_one() {
+fn every_example_of_an_answer_is_one() {
+    use runpen::protocol::{PullImagesAnswer, RunAllBlocksAnswer, RunAnswer, Status};
+    fn same<T: serde::de::DeserializeOwned + serde::Serialize>(heading: &str) {
+        let example = example_after(heading);
+        let read: T = serde_json::from_value(example.clone()).unwrap_or_else(|error| panic!("{error}: {example}"));
+        assert_eq!(serde_json::to_value(&read).unwrap(), example, "a field of the example is not on the wire");
+    }
+    same::<RunAnswer>("The answer comes at once:\n");
+    same::<RunAllBlocksAnswer>("their finished objects in the order of `runs`:\n");
+    same::<PullImagesAnswer>("which images it has:\n");
+    same::<Status>("#### Status\n");
+}
+
+#[test]
+fn every_event_and_every_command_has_an_example_that_is_one() {
     let document = include_str!("../../editors/PROTOCOL.md");
     let blocks = document.split("```json\n").skip(1).filter_map(|rest| rest.split("\n```").next());
     let mut events = BTreeSet::new();
+    let mut commands = BTreeSet::new();
     for block in blocks {
         let value: serde_json::Value = serde_json::from_str(block).unwrap_or_else(|error| panic!("{error}: {block}"));
         if value.get("event").is_some() {
@@ -77,8 +127,13 @@ fn every_example_of_an_event_is_one() {
             events.insert(event.method());
         }
         if let Some(command) = value.get("command") {
-            assert!(runpen::protocol::command::ALL.contains(&command.as_str().unwrap()), "{command}");
+            let name = command.as_str().unwrap();
+            let arguments = value["arguments"].as_array().unwrap();
+            check_argument(name, arguments.first()).unwrap_or_else(|error| panic!("{error}: {block}"));
+            commands.insert(name.to_owned());
         }
     }
+    let announced: BTreeSet<String> = runpen::protocol::command::ALL.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(commands, announced, "every command has an example, and no example is of another");
     assert_eq!(events.len(), 4, "{events:?}");
 }

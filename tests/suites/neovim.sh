@@ -24,4 +24,10 @@ RUNPEN_TEST_WORK=$(mktemp -d)
 export RUNPEN_TEST_WORK
 trap 'rm -rf "$RUNPEN_TEST_WORK"' EXIT
 
+# How long a key press takes to its result; the stories close the suite.
+quick=true
+if [[ -z ${1:-} ]]; then
+  python3 tests/editors/neovim/latency.py "$nvim" "$plugin" 20 || quick=false
+fi
 "$nvim" --clean --headless -l tests/editors/neovim/run.lua "${1:-}"
+$quick || fail "a key press takes too long to its result"

@@ -4,7 +4,7 @@
 local M = {}
 
 --- Milliseconds. A machine under load starts containers slowly; nothing waits this long when it works.
-local DEADLINE = 30000
+local DEADLINE = 60000
 
 ---@class Child
 ---@field name string
@@ -75,7 +75,7 @@ function M.start(options)
   -- A request is never answered while a prompt stands on the screen: then the story fails, not the whole suite.
   local pid = vim.fn.jobpid(child.job)
   child.watchdog = assert(vim.uv.new_timer())
-  child.watchdog:start(4 * DEADLINE, 0, function()
+  child.watchdog:start(10 * DEADLINE, 0, function()
     vim.uv.kill(pid, 'sigkill')
   end)
   child:lua([[

@@ -12,8 +12,9 @@ local COULD_NOT_START = 'the server could not be started, :checkhealth runpen sa
 -- stylua: ignore
 local filetypes = {
   'awk', 'bash', 'c', 'cpp', 'cs', 'd', 'elixir', 'erlang', 'fortran', 'go', 'haskell', 'java', 'javascript',
-  'javascriptreact', 'julia', 'kotlin', 'lua', 'markdown', 'nim', 'ocaml', 'perl', 'php', 'prolog', 'python', 'r',
-  'ruby', 'rust', 'scala', 'sh', 'sql', 'swift', 'typescript', 'typescriptreact', 'zig', 'zsh',
+  'javascriptreact', 'julia', 'kotlin', 'lua', 'nim', 'ocaml', 'perl', 'php', 'prolog', 'python', 'r', 'ruby',
+  'rust', 'scala', 'sh', 'sql', 'swift', 'typescript', 'typescriptreact', 'zig', 'zsh', 'asciidoc', 'html',
+  'markdown', 'mdx', 'org', 'quarto', 'rmd', 'rst', 'typst',
 }
 
 --- What waits for the server, by buffer.
