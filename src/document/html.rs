@@ -140,7 +140,7 @@ fn decoded(text: &str, range: Range<usize>) -> Code {
         at += plain;
         let rest = &text[at..range.end];
         if rest.starts_with('<') {
-            at = tag_end(text, at).filter(|end| *end <= range.end).unwrap_or(range.end);
+            at = tag_end(&text[..range.end], at).unwrap_or(range.end);
         } else if rest.starts_with("\r\n") {
             code.push_translated("\n", at..at + 2);
             at += 2;

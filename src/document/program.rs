@@ -21,6 +21,9 @@ use crate::language::{Language, Languages};
 use crate::snippet::{Snippet, SnippetError};
 use crate::text::Text;
 
+/// Blocks of one program. Each of a session runs with all before it, so a page of cells without end would take for ever.
+const MEMBER_LIMIT: usize = 1000;
+
 /// Everything that running a block needs, beside the settings.
 #[derive(Debug, Clone)]
 pub struct Program {
@@ -52,6 +55,9 @@ pub enum ProgramError {
     /// It builds on others, and these cannot be put together.
     #[error("blocks of a session cannot be put together in {0}")]
     NoSession(String),
+    /// It builds on more others than anybody writes.
+    #[error("it builds on more than {MEMBER_LIMIT} blocks")]
+    LongSession,
     /// It is to be compiled and not run.
     #[error("it says `no_run`, and {0} is not compiled")]
     NothingToCompile(String),
@@ -93,7 +99,7 @@ pub fn program(
 ) -> Result<Program, ProgramError> {
     let block = &page.blocks[index];
     let mut language = block.language(languages).cloned().ok_or_else(|| unknown(block, languages))?;
-    let members = members(page, index, languages, &language);
+    let members = members(page, index, languages, &language)?;
     let transcripts = members.iter().any(|member| page.blocks[*member].transcript.is_some());
     let last = members.len() - 1;
     let mut waits = last > 0;
@@ -148,26 +154,31 @@ fn code_range(block: &Block) -> Range<usize> {
 }
 
 /// The blocks that make up the program of one, in order; it is the last.
-fn members(page: &Page, index: usize, languages: &Languages, language: &Language) -> Vec<usize> {
+fn members(page: &Page, index: usize, languages: &Languages, language: &Language) -> Result<Vec<usize>, ProgramError> {
     let same = |other: &usize| {
         let block = &page.blocks[*other];
         block.attributes.skip.is_none() && block.language(languages).is_some_and(|own| own.name == language.name)
     };
     let mut members = BTreeSet::from([index]);
     let mut open = vec![index];
+    // The first block of a session that is met is its last one, and brings all the others.
+    let mut sessions: BTreeSet<&str> = BTreeSet::new();
     while let Some(at) = open.pop() {
         let attributes = &page.blocks[at].attributes;
         let mut needed: Vec<usize> = Vec::new();
-        if let Some(session) = &attributes.session {
-            needed.extend((0..at).filter(|other| page.blocks[*other].attributes.session.as_ref() == Some(session)));
+        if let Some(session) = attributes.session.as_deref().filter(|session| sessions.insert(session)) {
+            needed.extend((0..at).filter(|other| page.blocks[*other].attributes.session.as_deref() == Some(session)));
         }
         if let Some(name) = &attributes.continues {
             let named = |other: &usize| name.is_empty() || page.blocks[*other].attributes.name.as_ref() == Some(name);
             needed.extend((0..at).rev().filter(same).find(named));
         }
         open.extend(needed.into_iter().filter(same).filter(|other| members.insert(*other)));
+        if members.len() > MEMBER_LIMIT {
+            return Err(ProgramError::LongSession);
+        }
     }
-    members.into_iter().collect()
+    Ok(members.into_iter().collect())
 }
 
 /// A block as it runs: hidden lines of rustdoc are code like any other.

@@ -169,6 +169,18 @@ fn blocks_of_a_session_are_one_program() {
 }
 
 #[test]
+fn a_page_of_cells_without_end_is_refused_in_time() {
+    let text = "```{python}\nx\n```\n".repeat(3000);
+    let document = Text::new(text.as_str());
+    let page = Page::read(Format::Quarto, &document);
+    let languages = Languages::built_in();
+    let error = program(&document, &page, 2999, languages, "n").unwrap_err();
+    assert_eq!(error.to_string(), "it builds on more than 1000 blocks");
+    let last = program(&document, &page, 999, languages, "n").unwrap();
+    assert_eq!(last.snippet.program.as_str().matches("x\n").count(), 1000);
+}
+
+#[test]
 fn hidden_lines_of_rustdoc_are_run_and_shown_where_they_stand() {
     let text = "```rust\n# use std::fmt;\n## not hidden\n#\nfmt()\n```\n";
     let document = Text::new(text);

@@ -8,6 +8,7 @@ RUNPEN_CONFIG names the configuration with the test images. The closing line is 
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -222,24 +223,25 @@ def results_of_unchanged_blocks_come_from_the_cache():
 
 @story
 def a_loop_of_docker_run_is_not_faster():
-    """what 20 blocks take against 20 times `docker run --rm` of the same image; both are the daemon's own work in the main"""
+    """what some blocks take against as many times `docker run --rm` of the same image; both are the daemon's own work in the main"""
     if ENGINE != "docker":
         return
-    write("loop.md", "".join(f"```py\nprint({number})\n```\n" for number in range(20)))
+    count = 8
+    write("loop.md", "".join(f"```py\nprint({number})\n```\n" for number in range(count)))
     begun = time.monotonic()
     seen, code = blocks("--no-cache", "loop.md")
     ours = time.monotonic() - begun
-    same((code, len(seen)), (0, 20))
+    same((code, len(seen)), (0, count))
     image = json.loads(runpen("languages", "--json").stdout)
     image = next(language["image"] for language in image if language["name"] == "python")
     begun = time.monotonic()
-    for number in range(20):
+    for number in range(count):
         subprocess.run(
             ["docker", "run", "--rm", "--network", "none", image, "python3", "-c", f"print({number})"],
             check=True, capture_output=True, timeout=120,
         )
     loop = time.monotonic() - begun
-    print(f"      20 blocks: {ours:.2f} s; loop of docker run: {loop:.2f} s; {loop / ours:.1f} times", flush=True)
+    print(f"      {count} blocks: {ours:.2f} s; loop of docker run: {loop:.2f} s; {loop / ours:.1f} times", flush=True)
     assert ours < 1.5 * loop, (ours, loop)
 
 
@@ -299,6 +301,42 @@ def differences_are_written_for_machines():
     assert b"\x1b" not in done.stdout and b"      5 - OLD" in done.stdout, done.stdout
 
 
+@story
+def a_check_shows_its_progress_from_the_start_and_can_be_stopped():
+    """0 % on a terminal before anything has run; an interrupt ends it with 130 and writes nothing"""
+    path = write("slow.md", "```py\nprint(1)\n```\n```output\nOLD\n```\n```py\nimport time; time.sleep(9)\n```\n" * 3)
+    before = path.read_bytes()
+    terminal, screen = os.openpty()
+    command = [BINARY, "check", "--engine", ENGINE, "--update", "--no-cache", "--jobs", "1", "slow.md"]
+    running = subprocess.Popen(command, cwd=FOLDER, env=ENVIRONMENT, stderr=screen, stdout=subprocess.PIPE)
+    os.close(screen)
+    seen = b""
+    while b" 0 %" not in seen:
+        piece = os.read(terminal, 4096)
+        assert piece, seen
+        seen += piece
+    status = pathlib.Path(f"/proc/{running.pid}/status")
+    deadline = time.monotonic() + 60
+    # Until it listens for the signal.
+    while not int(status.read_text().split("SigCgt:")[1].split()[0], 16) & 1 << signal.SIGINT - 1:
+        assert time.monotonic() < deadline, "it never listens"
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        seen += piece
+    same(running.wait(60), 130, seen)
+    assert b"stopped; nothing was written" in seen, seen
+    same((running.stdout.read(), path.read_bytes()), (b"", before))
+    running.stdout.close()
+    os.close(terminal)
+
+
 def editor():
     client = Client(BINARY, environment={"XDG_CACHE_HOME": CACHE}, capabilities={
         "workspace": {"workspaceEdit": {"documentChanges": True}},
@@ -310,7 +348,7 @@ def editor():
 
 @story
 def an_editor_sees_errors_promises_and_fixes_at_their_place():
-    """runBlock, runAllBlocks, right-to-left text and astral characters, the fix, a hundred megabytes"""
+    """runBlock, runAllBlocks, right-to-left text and astral characters, the fix"""
     client, uri = editor(), "file:///work/page.md"
     text = "> - ```py\n>   s = 'שלום😀'; bad\n>   ```\n>\n>   ```py\n>   print(1)\n>   ```\n>\n>   ```output\n>   OLD\n>   ```\n"
     client.open(uri, "markdown", text)
@@ -330,12 +368,26 @@ def an_editor_sees_errors_promises_and_fixes_at_their_place():
     fixes = [action for action in client.request("textDocument/codeAction", params) if "edit" in action]
     same([fix["title"] for fix in fixes], ["Update the expected output"])
     same(fixes[0]["edit"]["documentChanges"][0]["edits"][0]["newText"], ">   1")
-    client.open("file:///work/large.md", "markdown", "```py\nprint(1)\n```\n" * (100 * 1024 * 1024 // 18))
+    same(client.leave(), 0)
+
+
+@story
+def a_page_of_a_hundred_megabytes_is_refused_and_the_server_lives():
+    """one clear line, and the next page runs"""
+    if ENGINE == "docker":
+        return  # no engine is asked
+    client, uri = editor(), "file:///work/large.md"
+    client.open(uri, "markdown", "```py\nprint(1)\n```\n" * (100 * 1024 * 1024 // 18))
+    argument = {"uri": uri, "position": {"line": 1, "character": 0}}
     try:
-        client.command("runpen.runBlock", {"uri": "file:///work/large.md", "position": {"line": 1, "character": 0}})
+        asked = client.ask("workspace/executeCommand", {"command": "runpen.runBlock", "arguments": [argument]})
+        client.answer(asked, patience=300)
         raise AssertionError("a hundred megabytes were taken")
     except Refused as refused:
         assert "is larger than 8 MiB" in refused.message, refused.message
+    client.open("file:///work/small.md", "markdown", "```py\nprint(1)\n```\n")
+    argument["uri"] = "file:///work/small.md"
+    same(printed(client.run("runpen.runBlock", **argument)), "1\n")
     same(client.leave(), 0)
 
 

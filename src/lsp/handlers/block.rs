@@ -29,6 +29,9 @@ use crate::text::Encoding;
 /// Blocks of one page that run at a time: as many as a machine has for one reader.
 const TURNS: usize = 2;
 
+/// Bytes of all programs that one request may start: each of a session holds all before it.
+const PROGRAMS_LIMIT: usize = 64 * 1024 * 1024;
+
 /// The page of a request, and the settings for it.
 struct Asked {
     source: Source,
@@ -98,7 +101,8 @@ pub(crate) async fn run_block(
         Error::invalid_params(format!("{}: there is no code block on line {}", asked.source.name(), position.line + 1))
     })?;
     let manner = Manner { args, stdin, wait, token, turns: None };
-    let started = start(session, &asked, index, manner).map_err(Error::invalid_params)?;
+    let mut room = PROGRAMS_LIMIT;
+    let started = start(session, &asked, index, manner, &mut room).map_err(Error::invalid_params)?;
     if !wait {
         return answer(&RunAnswer { run_id: started.run_id });
     }
@@ -120,11 +124,12 @@ pub(crate) async fn run_all(
     let range = |bytes: &Range<usize>| asked.source.text.range(bytes, encoding);
     let turns = Arc::new(Semaphore::new(TURNS));
     let (mut runs, mut skipped, mut ends, mut guards) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut room = PROGRAMS_LIMIT;
     for (index, block) in asked.page.blocks.iter().enumerate() {
         let manner = Manner { wait, turns: Some(Arc::clone(&turns)), ..Manner::default() };
         let started = match block.skipped(&asked.settings.languages) {
             Some(reason) => Err(reason),
-            None => start(session, &asked, index, manner),
+            None => start(session, &asked, index, manner, &mut room),
         };
         let range = range(&block.range);
         match started {
@@ -165,8 +170,14 @@ pub(crate) async fn run_all(
     answer(&RunAllBlocksAnswer { runs, skipped, finished: None })
 }
 
-/// Starts the run of one block; an error says why it cannot run.
-fn start(session: &Shared, asked: &Asked, index: usize, manner: Manner) -> std::result::Result<Started, String> {
+/// Starts the run of one block, whose program takes of the room there is; an error says why it cannot run.
+fn start(
+    session: &Shared,
+    asked: &Asked,
+    index: usize,
+    manner: Manner,
+    room: &mut usize,
+) -> std::result::Result<Started, String> {
     let Asked { source, settings, page } = asked;
     let document = &source.text;
     let encoding = session.capabilities().encoding;
@@ -176,6 +187,8 @@ fn start(session: &Shared, asked: &Asked, index: usize, manner: Manner) -> std::
         let line = document.position(block.range.start, encoding).line + 1;
         format!("{}:{line}: {error}", source.name())
     })?;
+    let size = program.snippet.program.as_str().len();
+    *room = room.checked_sub(size).ok_or("the programs before it are as much as one request may start")?;
     let mut settings = Arc::clone(settings);
     // A page can only tighten.
     if let Some(timeout) = program.timeout.filter(|timeout| *timeout < settings.timeout.duration()) {
