@@ -225,5 +225,7 @@ fn complain(failure: &Failure) -> ExitCode {
 /// Says one line on standard error, whatever a message contains.
 fn say(line: &str) {
     let line: String = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    // A name of a file may have in it what moves a cursor.
+    let line: String = line.chars().filter(|character| !character.is_control()).collect();
     let _ = writeln!(std::io::stderr().lock(), "runpen: {line}");
 }

@@ -109,7 +109,7 @@ pub async fn run(arguments: CheckArguments, engines: Arc<dyn Engines>) -> Result
             by_folder.insert(folder.clone(), Arc::new(settings::load(&layer, Some(&folder))?));
         }
         let settings = Arc::clone(&by_folder[&folder]);
-        documents.push(Document { shown: candidate.path.display().to_string(), text, page, settings });
+        documents.push(Document { shown: shown(&candidate.path), text, page, settings });
         candidates.push(candidate);
     }
     for line in &refused {
@@ -150,6 +150,15 @@ pub async fn run(arguments: CheckArguments, engines: Arc<dyn Engines>) -> Result
     print(&render::render(arguments.format, &documents, &checked)?)?;
     let failed = checked.iter().any(|checked| checked.status == Status::Failed) || !refused.is_empty();
     Ok(u8::from(failed))
+}
+
+/// A path for people: a name of a file may have in it what moves a cursor.
+fn shown(path: &Path) -> String {
+    path.display()
+        .to_string()
+        .chars()
+        .map(|one| if one.is_control() { char::REPLACEMENT_CHARACTER } else { one })
+        .collect()
 }
 
 fn folder_of(path: &Path) -> PathBuf {

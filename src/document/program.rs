@@ -11,12 +11,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::LazyLock;
 use std::time::Duration;
+
+use regex::Regex;
 
 use super::code::Code;
 use super::sieve::Sieve;
 use super::transcript::Prompt;
-use super::{Block, Page};
+use super::{Against, Block, Page};
 use crate::language::{Language, Languages};
 use crate::snippet::{Snippet, SnippetError};
 use crate::text::Text;
@@ -66,8 +69,9 @@ pub enum ProgramError {
     Snippet(#[from] SnippetError),
 }
 
-/// Runs inputs of Python as its prompt does: the value of an expression is printed, each input is a program of its own.
-const PYTHON: &str = r#"def __runpen(inputs):
+/// Runs inputs of Python as its prompt does: the value of an expression is printed, each input is a program of its own. Of a
+/// block that promises values (`# =>`) those of the expressions that stand on such a line are printed.
+const PYTHON: &str = r##"def __runpen(inputs):
     import sys, os, traceback
     scope = sys.modules["__main__"].__dict__
     del scope["__runpen"]
@@ -76,7 +80,15 @@ const PYTHON: &str = r#"def __runpen(inputs):
     for first, last, mode, fails, mark in inputs:
         code = "\n" * (first - 1) + "\n".join(source[first - 1 : last]) + "\n"
         try:
-            exec(compile(code, __file__, mode, dont_inherit=True), scope)
+            if mode == "values":
+                import ast
+                for node in ast.parse(code, __file__).body:
+                    line = source[node.end_lineno - 1]
+                    asked = isinstance(node, ast.Expr) and any(mark in line for mark in ("# =>", "#=>", "# \u2192"))
+                    one = ast.Interactive([node]) if asked else ast.Module([node], [])
+                    exec(compile(one, __file__, "single" if asked else "exec", dont_inherit=True), scope)
+            else:
+                exec(compile(code, __file__, mode, dont_inherit=True), scope)
         except Exception as error:
             trace = error.__traceback__.tb_next
             if not fails:
@@ -87,7 +99,7 @@ const PYTHON: &str = r#"def __runpen(inputs):
         for stream, number in (sys.stdout, 1), (sys.stderr, 2):
             stream.flush()
             os.write(number, mark)
-"#;
+"##;
 
 /// The program of a block.
 pub fn program(
@@ -103,7 +115,8 @@ pub fn program(
     let transcripts = members.iter().any(|member| page.blocks[*member].transcript.is_some());
     let last = members.len() - 1;
     let mut waits = last > 0;
-    let (code, framed) = if transcripts && language.name == "python" {
+    let values = block.expected.iter().any(|expectation| matches!(expectation.against, Against::Line(_)));
+    let (code, framed) = if (transcripts || values) && language.name == "python" {
         (prompted_python(page, &members, nonce), false)
     } else if transcripts {
         (prompted_shell(page, &members, nonce), false)
@@ -117,6 +130,9 @@ pub fn program(
                 code.push_frame(&mark);
             }
             push_block(&mut code, &page.blocks[*member], &language);
+        }
+        if language.name == "rust" {
+            code = with_main(&code);
         }
         (code, true)
     };
@@ -202,6 +218,35 @@ fn push_block(code: &mut Code, block: &Block, language: &Language) {
     code.end_line();
 }
 
+static MAIN: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^\s*(?:pub\s+)?(?:async\s+)?fn\s+main\s*\(").expect("a valid pattern"));
+
+/// Rust with a `main`, as rustdoc adds it: around everything but attributes of the crate. Code that ends in `Ok(())` of some type may
+/// use `?`.
+fn with_main(code: &Code) -> Code {
+    let text = code.as_str();
+    if MAIN.is_match(text) {
+        return code.clone();
+    }
+    let lines = code.lines();
+    let is_head = |line: &&Range<usize>| {
+        let line = text[(*line).clone()].trim();
+        line.is_empty() || line.starts_with("#![") || line.starts_with("extern crate ")
+    };
+    let head = lines.iter().take_while(is_head).last().map_or(0, |line| (line.end + 1).min(text.len()));
+    let question = text.trim_end().ends_with("(())");
+    let mut framed = Code::default();
+    framed.push_code(code, 0..head);
+    framed.push_frame("fn main() {\n");
+    if question {
+        framed.push_frame("fn __runpen() -> ::core::result::Result<(), impl ::core::fmt::Debug> {\n");
+    }
+    framed.push_code(code, head..text.len());
+    framed.end_line();
+    framed.push_frame(if question { "}\n__runpen().unwrap()\n}\n" } else { "}\n" });
+    framed
+}
+
 /// The inputs of a transcript without their prompts; gives the program's lines that each stands on, from 1.
 fn push_inputs(
     code: &mut Code,
@@ -231,7 +276,7 @@ fn push_inputs(
 fn prompted_python(page: &Page, members: &[usize], nonce: &str) -> Code {
     // Laid out twice: the lines in front name lines behind them, and always are as many.
     let mut inputs = Vec::new();
-    let build = |inputs: &mut Vec<(Range<usize>, bool, bool, bool)>, code: &mut Code| {
+    let build = |inputs: &mut Vec<(Range<usize>, &str, bool, bool)>, code: &mut Code| {
         for (number, member) in members.iter().enumerate() {
             let block = &page.blocks[*member];
             let begins = number + 1 < members.len() && number + 2 == members.len();
@@ -239,13 +284,15 @@ fn prompted_python(page: &Page, members: &[usize], nonce: &str) -> Code {
                 let first = code.as_str().matches('\n').count() + 1;
                 code.push_code(&block.code, 0..block.code.len());
                 code.end_line();
-                inputs.push((first..code.as_str().matches('\n').count() + 1, true, false, false));
+                let values = block.expected.iter().any(|one| matches!(one.against, Against::Line(_)));
+                let mode = if values && number + 1 == members.len() { "values" } else { "exec" };
+                inputs.push((first..code.as_str().matches('\n').count() + 1, mode, false, false));
             } else {
                 push_inputs(code, block, Prompt::Python, |_, lines, example| {
                     let own = block.code.lines();
                     let first = example.output.clone().next().map(|line| &block.code.as_str()[own[line].clone()]);
                     let fails = first.is_some_and(|line| line.starts_with("Traceback ("));
-                    inputs.push((lines, false, fails, false));
+                    inputs.push((lines, "single", fails, false));
                 });
             }
             if begins && let Some(last) = inputs.last_mut() {
@@ -258,13 +305,12 @@ fn prompted_python(page: &Page, members: &[usize], nonce: &str) -> Code {
     code.push_frame("\n\n");
     build(&mut inputs, &mut code);
     let mut calls = String::from("__runpen([");
-    for (lines, whole, fails, begins) in &inputs {
-        let mode = if *whole { "exec" } else { "single" };
+    for (lines, mode, fails, begins) in &inputs {
         let fails = if *fails { "True" } else { "False" };
         let mut mark = Sieve::next_mark(nonce);
         if *begins {
             mark.push_str(&Sieve::begin_mark(nonce));
-        } else if *whole {
+        } else if *mode != "single" {
             mark.clear();
         }
         let mark = mark.replace('\n', "\\n").replace('\u{1e}', "\\x1e");
@@ -314,6 +360,8 @@ fn mark(language: &str, nonce: &str) -> Option<String> {
         "perl" => format!("{{ local $| = 1; print STDOUT \"{octal}\"; print STDERR \"{octal}\"; }}\n"),
         "lua" => format!("io.stdout:write(\"{hex}\"); io.stdout:flush(); io.stderr:write(\"{hex}\");\n"),
         "r" => format!("cat(\"{octal}\"); cat(\"{octal}\", file = stderr())\n"),
+        "julia" => format!("print(stdout, \"{hex}\"); flush(stdout); print(stderr, \"{hex}\")\n"),
+        "elixir" => format!("IO.write(\"{hex}\"); IO.write(:stderr, \"{hex}\")\n"),
         "java" => format!("System.out.print(\"{octal}\"); System.err.print(\"{octal}\");\n"),
         "rust" => format!("print!(\"{hex}\"); eprint!(\"{hex}\");\n"),
         "cpp" | "c" => format!("__builtin_printf(\"{octal}\");\n"),

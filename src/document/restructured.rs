@@ -73,7 +73,7 @@ fn of_directive(lines: &Lines<'_>, line: usize, name: &str, argument: &str) -> (
         // `:caption: …`, and our own words as options: `:timeout: 2s`.
         let option = lines.get(first).trim().trim_start_matches(':');
         if let Some((key, value)) = option.split_once(':') {
-            attributes.option(&format!("{}:{value}", if key == "name" { "name" } else { key }));
+            attributes.option(&format!("{key}:{value}"));
         }
         first += 1;
     }

@@ -182,7 +182,7 @@ fn a_page_of_cells_without_end_is_refused_in_time() {
 
 #[test]
 fn hidden_lines_of_rustdoc_are_run_and_shown_where_they_stand() {
-    let text = "```rust\n# use std::fmt;\n## not hidden\n#\nfmt()\n```\n";
+    let text = "```rust\n# use std::fmt;\n## not hidden\n#\nfmt()\n# fn main() {}\n```\n";
     let document = Text::new(text);
     let page = Page::read(Format::Markdown, &document);
     let mut language = Languages::built_in().named("python").unwrap().clone();
@@ -190,8 +190,29 @@ fn hidden_lines_of_rustdoc_are_run_and_shown_where_they_stand() {
     language.aliases.clear();
     let languages = Languages([("rust".to_owned(), language)].into());
     let program = program(&document, &page, 0, &languages, "n").unwrap();
-    assert_eq!(program.snippet.program.as_str(), "use std::fmt;\n# not hidden\n\nfmt()\n");
+    assert_eq!(program.snippet.program.as_str(), "use std::fmt;\n# not hidden\n\nfmt()\nfn main() {}\n");
     assert_eq!(program.snippet.map(&(0..3)), Some(10..13));
+}
+
+#[test]
+fn rust_without_a_main_gets_one_on_lines_of_its_own() {
+    let of = |code: &str| {
+        let document = Text::new(format!("```rust\n{code}```\n"));
+        let page = Page::read(Format::Markdown, &document);
+        let row = Language { name: "rust".to_owned(), ..Languages::built_in().named("sql").unwrap().clone() };
+        let languages = Languages([("rust".to_owned(), row)].into());
+        let program = program(&document, &page, 0, &languages, "n").unwrap();
+        let at = program.snippet.program.as_str().find("boom").unwrap();
+        let place = program.snippet.map(&(at..at + 4)).unwrap();
+        assert_eq!(&document.as_str()[place], "boom");
+        program.snippet.program.as_str().to_owned()
+    };
+    assert_eq!(of("#![allow(unused)]\n\nboom();\n"), "#![allow(unused)]\n\nfn main() {\nboom();\n}\n");
+    assert_eq!(
+        of("boom()?;\nOk::<(), E>(())\n"),
+        "fn main() {\nfn __runpen() -> ::core::result::Result<(), impl ::core::fmt::Debug> {\nboom()?;\nOk::<(), E>(())\n}\n__runpen().unwrap()\n}\n"
+    );
+    assert_eq!(of("fn main() {\n    boom();\n}\n"), "fn main() {\n    boom();\n}\n");
 }
 
 #[test]

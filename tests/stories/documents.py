@@ -134,6 +134,12 @@ def consoles_are_compared_input_by_input():
     seen, code = blocks("console.md")
     same(code, 0, json.dumps(seen))
     same([block["status"] for block in seen], ["passed", "passed"])
+    write("values.md", "```py\nx = 40  # no value\nx + 2  # => 42\nprint(x)  # => 40\n'a=>b'\n[\n  x,\n]  # => [...]\n```\n")
+    seen, code = blocks("values.md")
+    same(code, 0, json.dumps(seen))
+    write("values.md", "```py\n1 + 1  # => 3\nprint(5)  # => 5\n```\n")
+    blocks("--update", "values.md")
+    same((FOLDER / "values.md").read_text(), "```py\n1 + 1  # => 2\nprint(5)  # => 5\n```\n")
     write("console.md", text.replace("\n1 1\n", "\n0 1\n").replace("\n2\n", "\n3\n"))
     seen, code = blocks("console.md")
     same([problem["line"] for block in seen for problem in block["problems"]], [6, 19], json.dumps(seen))
@@ -185,6 +191,24 @@ def what_a_block_says_of_itself_holds():
     same(len(remarks), 3, remarks)
     for remark, words in zip(remarks, ["refused: network=bridge", "refused: memory=4G", "refused: privileged"]):
         assert remark.startswith(words), remarks
+
+
+@story
+def what_rustdoc_says_holds_for_every_compiled_language():
+    """no_run is compiled and not run, compile_fail is refused, should_panic ends badly"""
+    if ENGINE == "docker":
+        return  # the same program is made, and compilers take their time
+    write(
+        "compiled.md",
+        "```cpp no_run\nint main() { for (;;) {} }\n```\n```cpp compile_fail\nint main() { return x; }\n```\n"
+        "```cpp should_panic\n#include <cstdlib>\nint main() { std::abort(); }\n```\n```cpp no_run\nint main() { return y; }\n```\n"
+        "```cpp should_panic\nint main() {}\n```\n",
+    )
+    seen, code = blocks("compiled.md")
+    same([block["status"] for block in seen], ["passed", "passed", "passed", "failed", "failed"], json.dumps(seen))
+    problem = seen[3]["problems"][0]
+    same((problem["line"], problem["column"]), (12, 21), problem)
+    assert "should_panic" in seen[4]["problems"][0]["message"], seen[4]
 
 
 @story
@@ -276,10 +300,12 @@ def bad_files_are_refused_by_a_line():
     with open(FOLDER / "bad/large.md", "wb") as large:
         large.truncate(100 << 20)
     (FOLDER / "bad/link.md").symlink_to("/etc/passwd")
+    write("bad/e\x1b[2J.md", "```py\n1/0\n```\n")
     done = check("bad")
     same(done.returncode, 1)
     same(len(done.stderr.splitlines()), 3, done.stderr)
-    assert done.stdout.endswith(b"1 passed, 0 failed, 0 skipped\n"), done.stdout
+    assert b"\x1b" not in done.stdout + done.stderr, done
+    assert done.stdout.endswith(b"1 passed, 1 failed, 0 skipped\n"), done.stdout
     for name, words in [("pipe.md", b"is not a regular file"), ("large.md", b"is larger than 8M"), ("binary.md", b"UTF-8")]:
         done = check(f"bad/{name}")
         same(done.returncode, 2)

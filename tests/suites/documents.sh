@@ -5,7 +5,7 @@ set -euo pipefail
 # What the embedded engine runs: this machine's own.
 # shellcheck source=tests/setup/common.sh
 source tests/setup/common.sh
-need python3:python3 node:nodejs go:golang-go
+need python3:python3 node:nodejs go:golang-go g++:g++
 
 build_runpen
 status=0
