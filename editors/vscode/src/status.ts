@@ -74,11 +74,15 @@ export function face(seen: Seen): { text: string; tooltip: string; wrong: boolea
 
 /** A run may leave the pool one container short: what waits is asked for again a little later. */
 const SETTLE_MS = 2000
+/** While nothing waits, or no engine answers, it is asked for some more times: neither is told by itself. */
+const AGAIN_MS = 5000
+const AGAIN_TIMES = 24
 
 export class StatusItem implements vscode.Disposable {
   private readonly item: vscode.StatusBarItem
   private status: Status | undefined
   private asking = false
+  private again = 0
   private timer: NodeJS.Timeout | undefined
 
   constructor(
@@ -135,8 +139,21 @@ export class StatusItem implements vscode.Disposable {
   }
 
   private later(): void {
+    this.again = AGAIN_TIMES
+    this.arm(SETTLE_MS)
+  }
+
+  private arm(ms: number): void {
     clearTimeout(this.timer)
-    this.timer = setTimeout(() => void this.refresh(), SETTLE_MS)
+    this.timer = setTimeout(() => {
+      void this.refresh().then((status) => {
+        const settled = status?.engine !== undefined && status.pool.some(({ waiting }) => waiting > 0)
+        if (!settled && this.server.state === 'running' && this.again > 0) {
+          this.again -= 1
+          this.arm(AGAIN_MS)
+        }
+      })
+    }, ms)
   }
 
   private draw(): void {

@@ -13,7 +13,7 @@ const files = {
 
 const code = await startCode('host', {
   files,
-  settings: { 'workbench.welcomePage.walkthroughs.openOnInstall': false },
+  settings: { 'workbench.welcomePage.walkthroughs.openOnInstall': false, 'runpen.timeout': '5m' },
   machine: { 'runpen.server.path': binary },
   words: ['--vscode-option', 'enable-smoke-test-driver'],
   // The extension comes unpacked, as one that is being developed.

@@ -13,14 +13,14 @@ const files = {
   'notes.md':
     '# Notes\n\nSome words.\n\n> ```python\n> word = "first"\n> print("second")\n> ```\n\n' +
     '```python\nprint("printed for the", "preview")\n```\n\n```json\n{}\n```\n',
-  '.vscode/settings.json': JSON.stringify({ 'runpen.network': 'bridge', 'runpen.timeout': '9s' }),
+  '.vscode/settings.json': JSON.stringify({ 'runpen.network': 'bridge' }),
 }
 
 const shots = path.join(work, 'screenshots')
 fs.mkdirSync(shots, { recursive: true })
 
-// The server is the one in the package.
-const code = await startCode('screen', { files })
+// The server is the one in the package. A program that waits for us must not be stopped before, however slow the machine.
+const code = await startCode('screen', { files, settings: { 'runpen.timeout': '5m' } })
 const browser = await startBrowser()
 const page = await openPage(browser, address(code.url, code.workspace))
 const messages: string[] = []
@@ -100,8 +100,12 @@ async function settings(change: Record<string, unknown>, which: 'User' | 'Machin
   await page.keyboard.press('Delete')
   await page.keyboard.press('Control+S')
   await until(() => {
-    const text = fs.readFileSync(file, 'utf8')
-    return text !== '' && JSON.stringify(JSON.parse(text)) === JSON.stringify(wanted)
+    try {
+      return JSON.stringify(JSON.parse(fs.readFileSync(file, 'utf8'))) === JSON.stringify(wanted)
+    } catch {
+      // It is being written.
+      return false
+    }
   }, 'the settings are saved')
   await page.keyboard.press('Control+F4')
 }

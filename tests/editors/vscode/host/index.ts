@@ -201,7 +201,7 @@ const stories: Record<string, () => Promise<void>> = {
       }, 'the program is stopped after the time that the user gave')
     } finally {
       await configuration.update('timeout', undefined, vscode.ConfigurationTarget.Workspace)
-      await configuration.update('timeout', undefined, vscode.ConfigurationTarget.Global)
+      await configuration.update('timeout', '5m', vscode.ConfigurationTarget.Global)
     }
   },
 
