@@ -63,6 +63,9 @@ pub struct Language {
     /// How a selection is framed: see [`crate::snippet`].
     #[serde(default)]
     pub frame: Frame,
+    /// What else goes around a selection.
+    #[serde(default, skip_serializing_if = "Selections::is_empty")]
+    pub selection: Selections,
     /// What its tools print: see [`crate::report`].
     #[serde(default)]
     pub report: ReportFormat,
@@ -139,6 +142,54 @@ pub enum Frame {
     Java,
     /// Lines stand by themselves; here-documents and quoted lines keep their indentation.
     Shell,
+}
+
+/// What goes around a selection, where `frame` is `none`; `value` holds for every frame that leaves statements alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default, expecting = "a table of settings")]
+pub struct Selections {
+    /// Pattern of the file's lines that go in front: imports.
+    pub keep: String,
+    /// Pattern of what makes a selection a program already.
+    pub entry: String,
+    /// Pattern of what a selection that holds definitions begins with.
+    pub items: String,
+    /// Lines before everything.
+    pub head: Vec<String>,
+    /// Lines before statements.
+    pub before: Vec<String>,
+    /// Lines after statements.
+    pub after: Vec<String>,
+    /// Lines after definitions.
+    pub main: Vec<String>,
+    /// What prints the value of a selected expression.
+    pub value: Value,
+}
+
+/// What prints the value of a selected expression.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default, expecting = "a table of settings")]
+pub struct Value {
+    /// Lines before it.
+    pub before: Vec<String>,
+    /// Lines after it.
+    pub after: Vec<String>,
+    /// Pattern of what is never an expression.
+    pub never: String,
+    /// Pattern of the only thing that is one.
+    pub only: String,
+}
+
+impl Selections {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Every pattern in it.
+    #[must_use]
+    pub fn patterns(&self) -> [&str; 5] {
+        [&self.keep, &self.entry, &self.items, &self.value.never, &self.value.only]
+    }
 }
 
 /// Which interpreter can come up ahead of its program: see [`crate::run::guest::Boot`].

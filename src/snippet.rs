@@ -29,6 +29,7 @@ mod pieces;
 mod properties;
 mod python;
 mod selection;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -168,10 +169,11 @@ impl Snippet {
         let mut entry = String::new();
         let mut builder = Builder::new(text);
         match language.frame {
-            Frame::None | Frame::Shell => builder.selection(&selection, 0..selection.len()),
-            Frame::Python => python::frame(&mut builder, &selection),
+            Frame::None => template::frame(&mut builder, &selection, &language.selection),
+            Frame::Shell => template::value(&mut builder, &selection, 0, &language.selection.value),
+            Frame::Python => python::frame(&mut builder, &selection, &language.selection.value),
             Frame::Javascript => {
-                if javascript::frame(&mut builder, &selection, &file_name) {
+                if javascript::frame(&mut builder, &selection, &file_name, &language.selection.value) {
                     file_name = name::of_module(&file_name);
                 }
             }

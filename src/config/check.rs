@@ -4,6 +4,7 @@ use super::ConfigError;
 use super::layer::LanguageLayer;
 use super::parse::Parsed;
 use super::units::Size;
+use crate::language::Selections;
 
 /// Engines refuse less: nothing would start.
 const LEAST_MEMORY: Size = Size::mib(6);
@@ -90,6 +91,11 @@ impl Check<'_> {
         self.nofile(&key("nofile"), row.nofile);
         self.nofile(&key("compile.nofile"), row.compile.nofile);
         self.environment(&key("env"), row.env.iter());
+        for pattern in row.selection.iter().flat_map(Selections::patterns) {
+            self.when(&key("selection"), regex::Regex::new(pattern).is_err(), || {
+                format!("{pattern:?} is not a regular expression: write it like '^(use|import) '")
+            });
+        }
         if let Some(image) = &row.image {
             self.when(&key("image"), image.is_empty() || image.contains(char::is_whitespace), || {
                 format!("{image:?} is not the name of an image: write it like python:3.13-alpine")

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::layer::LanguageLayer;
 use super::parse::Places;
 use super::{ConfigError, Settings, Size};
-use crate::language::{CompileLimits, Frame, Language, ReportFormat, Steps};
+use crate::language::{CompileLimits, Frame, Language, ReportFormat, Selections, Steps};
 
 /// Lays a row over the one of that name, or adds it.
 pub(super) fn lay_over(
@@ -49,6 +49,7 @@ pub(super) fn lay_over(
     set!(compile.pids, compile.pids, "compile.pids");
     set!(compile.nofile, compile.nofile, "compile.nofile");
     set!(frame, frame, "frame");
+    set!(selection, selection, "selection");
     set!(report, report, "report");
     set!(strip_carriage_returns, strip_carriage_returns, "strip-carriage-returns");
     set!(steps.run, steps.run, "steps.run");
@@ -141,6 +142,7 @@ fn new_language(name: &str, row: &LanguageLayer) -> Result<Language, String> {
         boot: None,
         bake: None,
         frame: Frame::None,
+        selection: Selections::default(),
         report: ReportFormat::None,
         strip_carriage_returns: false,
         tested: false,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::units::{Cpus, Size, Span, output_size};
 use super::{EngineChoice, Isolation};
-use crate::language::{BootKind, Frame, ReportFormat, Step};
+use crate::language::{BootKind, Frame, ReportFormat, Selections, Step};
 use crate::plan::Network;
 
 /// Settings of Runpen. TOML keys are kebab-case; an editor's settings have the same keys in camelCase.
@@ -131,6 +131,9 @@ pub struct LanguageLayer {
     /// How a selection is framed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame: Option<Frame>,
+    /// What else goes around a selection; it replaces the built-in row's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selections>,
     /// What its tools print.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<ReportFormat>,

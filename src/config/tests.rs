@@ -240,6 +240,7 @@ fn bad_values_are_errors_that_name_file_and_line() {
         "[languages.python]\nnofile = 1",
         "[languages.python.compile]\nmemory = '1x'",
         "[languages.'a b']\nimage = 'x'",
+        "[languages.rust.selection]\nkeep = '('",
         "\n[languages.cobol]\nmemory = '64M'",
         "[languages.cobol]\nimage = 'cobol:3.4-alpine'",
         "[languages.cobol]\nimage = 'cobol:3.4-alpine'\nsteps.run = ['cobol', '{file}']",
@@ -282,6 +283,7 @@ fn bad_values_are_errors_that_name_file_and_line() {
     config.toml:2: languages.python.nofile: it goes from 16 to 1048576
     config.toml:2: languages.python.compile.memory: "1x" is not a size: write it like 64M or 1G, from 1M up
     config.toml:1: languages.a b: "a b" is not a name for a language: write it in letters, digits, + - _ # and .
+    config.toml:1: languages.rust.selection: "(" is not a regular expression: write it like '^(use|import) '
     config.toml:2: languages.cobol: a new language needs an image; the built-in ones are in `runpen languages`
     config.toml:1: languages.cobol: a new language needs steps.run; the built-in ones are in `runpen languages`
     config.toml:1: languages.cobol: a new language needs extensions or a file-name; the built-in ones are in `runpen languages`

@@ -11,7 +11,8 @@ use regex::bytes::Regex;
 use super::builder::Builder;
 use super::mask::{STRING, before, find_word, is_word, mask, skip_space, word};
 use super::selection::Selection;
-use crate::language::Frame;
+use super::template;
+use crate::language::{Frame, Value};
 
 static REQUIRE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\A(?:(?:const|let|var)\s+(?:[\w$]+|\{[^}]*\}|\[[^\]]*\])\s*=\s*)?require\s*\(")
@@ -22,7 +23,7 @@ const CREATE_REQUIRE: [&str; 2] =
     [r#"import { createRequire } from "node:module";"#, "const require = createRequire(import.meta.url);"];
 
 /// Frames a selection; answers whether it is an ES module.
-pub(super) fn frame(builder: &mut Builder<'_>, selection: &Selection<'_>, file_name: &str) -> bool {
+pub(super) fn frame(builder: &mut Builder<'_>, selection: &Selection<'_>, file_name: &str, value: &Value) -> bool {
     let own = selection.range();
     let mask = mask(selection.document, Frame::Javascript);
     let outside: Vec<Range<usize>> =
@@ -42,7 +43,7 @@ pub(super) fn frame(builder: &mut Builder<'_>, selection: &Selection<'_>, file_n
     for import in outside {
         builder.document(import);
     }
-    builder.selection(selection, 0..selection.len());
+    template::value(builder, selection, 0, value);
     is_module
 }
 

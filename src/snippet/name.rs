@@ -28,7 +28,7 @@ fn suits(name: &str, language: &Language) -> bool {
 /// The same name with the extension that makes Node take it for an ES module, unless its own says which it is.
 pub(super) fn of_module(name: &str) -> String {
     match name.rsplit_once('.') {
-        Some((_, "mjs" | "cjs")) => name.to_owned(),
+        Some((_, "mjs" | "cjs" | "ts" | "mts" | "cts" | "tsx")) => name.to_owned(),
         Some((stem, _)) => format!("{stem}.mjs"),
         None => format!("{name}.mjs"),
     }

@@ -8,9 +8,10 @@ use std::ops::Range;
 use super::builder::Builder;
 use super::mask::{mask, word};
 use super::selection::Selection;
-use crate::language::Frame;
+use super::template;
+use crate::language::{Frame, Value};
 
-pub(super) fn frame(builder: &mut Builder<'_>, selection: &Selection<'_>) {
+pub(super) fn frame(builder: &mut Builder<'_>, selection: &Selection<'_>, value: &Value) {
     let document = selection.document;
     let own = selection.range();
     let mut outside: Vec<Range<usize>> = imports(&mask(document, Frame::Python))
@@ -41,7 +42,7 @@ pub(super) fn frame(builder: &mut Builder<'_>, selection: &Selection<'_>) {
         builder.document(import.clone());
     }
     if first < text.len() {
-        builder.selection(selection, first..text.len());
+        template::value(builder, selection, first, value);
     }
 }
 

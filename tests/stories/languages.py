@@ -119,7 +119,56 @@ def an_error_covers_the_word_that_is_wrong(languages, pool):
     assert seen == tested, f"tested without a story, or the other way round: {seen ^ tested}"
 
 
-STORIES = [every_tested_row_says_hello, an_error_covers_the_word_that_is_wrong]
+# Lines of a file that run as a selection: statements inside a function, an expression, a definition alone.
+SELECTIONS = [
+    ("awk", "function f(x) {\n  print x\n  print 6 * 7\n}\n", "3-3", "42"),
+    ("bash", "f() {\n  6 * 7\n}\n", "2-2", "42"),
+    ("c", "#include <stdio.h>\nvoid f(void) {\n  int x = 6;\n  printf(\"%d\", x * 7);\n}\n", "3-4", "42"),
+    ("c", "#include <stdio.h>\nint f(int x) {\n  return x;\n}\n", "2-4", ""),
+    ("csharp", "using System;\nclass A {\n  void F() {\n    Console.Write(6 * 7);\n  }\n}\n", "4-4", "42"),
+    ("csharp", "using System;\nclass A {\n  void F() {\n    Console.Write(6 * 7);\n  }\n}\n", "2-6", ""),
+    ("d", "import std.stdio;\nvoid f() {\n  writeln(6 * 7);\n}\n", "3-3", "42"),
+    ("elixir", "defmodule M do\n  def f do\n    IO.puts(6 * 7)\n  end\nend\n", "3-3", "42"),
+    ("fortran", "subroutine f()\n  integer :: n\n  n = 42\n  print *, n\nend subroutine\n", "2-4", "42"),
+    ("haskell", "import Data.List\n\nf :: Int -> Int\nf x = x\n", "3-4", ""),
+    ("javascript", "function f() {\n  [1, 2].map((x) => x * 21)\n}\n", "2-2", "[ 21, 42 ]"),
+    ("javascript", "function f() {\n  return 1;\n}\n", "1-3", ""),
+    ("kotlin", "import kotlin.math.abs\n\nfun f() {\n    val x = -42\n    println(abs(x))\n}\n", "4-5", "42"),
+    ("lua", "local function f()\n  6 * 7\nend\n", "2-2", "42"),
+    ("lua", "local function f()\n  return 1\nend\n", "1-3", ""),
+    ("nim", "import strutils\nproc f() =\n  echo \"x\".repeat(3)\n", "3-3", "xxx"),
+    ("ocaml", "let f () =\n  print_int 42\n", "2-2", "42"),
+    ("perl", "use List::Util qw(sum);\nsub f {\n  print sum(40, 2);\n}\n", "3-3", "42"),
+    ("php", "<?php\nfunction f() {\n  echo 6 * 7;\n}\n", "3-3", "42"),
+    ("python", "def f():\n    [x * 21 for x in (1, 2)]\n", "2-2", "[21, 42]"),
+    ("python", "def f():\n    return 1\n", "1-2", ""),
+    ("r", "f <- function() {\n  6 * 7\n}\n", "2-2", "[1] 42"),
+    ("ruby", "def f\n  [1, 2].map { |x| x * 21 }\nend\n", "2-2", "[21, 42]"),
+    ("ruby", "def f\n  1\nend\n", "1-3", ""),
+    ("rust", "use std::collections::HashMap;\nfn f() {\n    let m: HashMap<i32, i32> = HashMap::new();\n    println!(\"{}\", m.len() + 42);\n}\n", "3-4", "42"),
+    ("rust", "fn f() -> i32 {\n    1\n}\n", "1-3", ""),
+    ("shell", "f() {\n  (1 + 2) * 14\n}\n", "2-2", "42"),
+    ("typescript", "function f(x: number): number {\n  return x;\n}\n[1, 2].length + 40\n", "4-4", "42"),
+    ("zig", "const std = @import(\"std\");\nfn f() void {\n    std.debug.print(\"\", .{});\n}\n", "3-3", ""),
+]
+
+
+def selection(case):
+    language, text, lines, expected = case
+    with tempfile.TemporaryDirectory(prefix="runpen-selection-") as folder:
+        path = pathlib.Path(folder, "program.txt")
+        path.write_text(text)
+        events, done = run(path, "--lang", language, "--lines", lines)
+    assert events, (case, done.stderr.decode())
+    said = "".join(event["text"] for event in events if event["event"] == "output" and event["stream"] == "stdout")
+    assert (said.strip(), done.returncode) == (expected, 0), (case, said, events[-1])
+
+
+def a_selection_runs_as_a_person_means_it(_languages, pool):
+    list(pool.map(selection, SELECTIONS))
+
+
+STORIES = [a_selection_runs_as_a_person_means_it, every_tested_row_says_hello, an_error_covers_the_word_that_is_wrong]
 
 
 def main():
