@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Size;
 
-/// Words of a command. `{file}` is the source file, `{class}` the class with `main`, `{args}` the user's arguments.
+/// Words of a command. `{file}` is the source file, `{class}` the class with `main`, `{args}` the user's arguments,
+/// `{files}` the source file and the sources beside it that were sent along.
 pub type Step = Vec<String>;
 
 /// One row of the table.

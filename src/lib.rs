@@ -35,6 +35,7 @@ pub mod cli;
 pub mod config;
 pub mod document;
 pub mod engine;
+pub mod folder;
 pub mod language;
 pub mod lsp;
 pub mod plan;

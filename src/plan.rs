@@ -145,7 +145,22 @@ impl Plan {
     /// Plans one run of `snippet`. `args` go to the program.
     #[must_use]
     pub fn new(snippet: &Snippet, language: &Language, settings: &Settings, args: &[String]) -> Self {
-        let fill = |step: &Step| fill(step, snippet, args);
+        Self::with_files(snippet, language, settings, args, &[])
+    }
+
+    /// The same with files that lie beside the program. One of the program's own name gives way to it.
+    #[must_use]
+    pub fn with_files(
+        snippet: &Snippet,
+        language: &Language,
+        settings: &Settings,
+        args: &[String],
+        beside: &[SourceFile],
+    ) -> Self {
+        let beside: Vec<SourceFile> = beside.iter().filter(|file| file.path != snippet.file_name).cloned().collect();
+        let sources: Vec<String> =
+            beside.iter().filter(|file| is_source(&file.path, language)).map(|file| file.path.clone()).collect();
+        let fill = |step: &Step| fill(step, snippet, args, &sources);
         let mut stages = Vec::new();
         if let Some(compile) = &language.steps.compile {
             let mut sandbox = Sandbox::new(language.compile.memory.bytes(), settings.compile_milli_cpus());
@@ -162,7 +177,11 @@ impl Plan {
                 sandbox,
                 timeout: settings.compile_timeout.duration(),
                 output_limit: settings.output_limit.bytes(),
-                artifacts: fill(&language.artifacts),
+                // What lies beside the program is there when it runs, too.
+                artifacts: fill(&language.artifacts)
+                    .into_iter()
+                    .chain(beside.iter().map(|file| format!("./{}", file.path)))
+                    .collect(),
             });
         }
         let mut sandbox = Sandbox::new(settings.memory_for(language).bytes(), settings.cpus.milli());
@@ -184,10 +203,12 @@ impl Plan {
         Self {
             language: language.name.clone(),
             image: language.image.clone(),
-            files: vec![SourceFile {
+            files: std::iter::once(SourceFile {
                 path: snippet.file_name.clone(),
                 content: snippet.program.as_str().as_bytes().to_vec(),
-            }],
+            })
+            .chain(beside)
+            .collect(),
             stages,
         }
     }
@@ -199,12 +220,25 @@ fn environment(language: &Language) -> Vec<(String, String)> {
     std::iter::once(home).chain(language.env()).collect()
 }
 
-/// Replaces `{file}`, `{class}` and `{args}` in a step. `{args}` as a word of its own becomes one word an argument.
-fn fill(step: &Step, snippet: &Snippet, args: &[String]) -> Vec<String> {
+/// Whether a file beside the program is one of its sources: in the same folder, with an extension of the language, and with
+/// a name that no tool takes for a flag.
+fn is_source(path: &str, language: &Language) -> bool {
+    let extension = path.rsplit_once('.').map(|(_, extension)| extension);
+    !path.contains('/')
+        && !path.starts_with('-')
+        && extension.is_some_and(|extension| extension != "h" && language.extensions.iter().any(|own| own == extension))
+}
+
+/// Replaces `{file}`, `{class}`, `{args}` and `{files}` in a step. `{args}` as a word of its own becomes one word an argument,
+/// `{files}` the file and the sources beside it.
+fn fill(step: &Step, snippet: &Snippet, args: &[String], sources: &[String]) -> Vec<String> {
     let mut words = Vec::with_capacity(step.len() + args.len());
     for word in step {
         if word == "{args}" {
             words.extend(args.iter().cloned());
+        } else if word == "{files}" {
+            words.push(snippet.file_name.clone());
+            words.extend(sources.iter().cloned());
         } else {
             words.push(word.replace("{file}", &snippet.file_name).replace("{class}", &snippet.entry));
         }

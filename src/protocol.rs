@@ -316,6 +316,9 @@ pub struct RunFileParams {
     /// All of its standard input. Without it, input comes by `runpen.sendInput`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stdin: Option<String>,
+    /// Send the other files of the document's folder too, as they are on disk.
+    #[serde(default)]
+    pub folder: bool,
     /// Answer with the `finished` object instead of `{runId}`.
     #[serde(default)]
     pub wait: bool,

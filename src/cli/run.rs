@@ -61,6 +61,9 @@ pub struct RunArguments {
     /// Run one code block of a document, by its name or its number, counted from 1.
     #[arg(long, value_name = "N|NAME", conflicts_with_all = ["lines", "lang"])]
     block: Option<String>,
+    /// Send the other files of the file's folder too, but for those that .gitignore names.
+    #[arg(long, conflicts_with_all = ["lines", "block"])]
+    folder: bool,
     /// Never take a waiting container.
     #[arg(long)]
     cold: bool,
@@ -77,7 +80,7 @@ impl RunArguments {
     }
 
     /// Where a project's file is looked for. Code from stdin belongs to no project.
-    fn folder(&self) -> Option<&Path> {
+    fn parent(&self) -> Option<&Path> {
         let parent = self.file.parent().filter(|_| !is_stdin(&self.file))?;
         Some(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
     }
@@ -104,7 +107,7 @@ fn lines(value: &str) -> Result<RangeInclusive<u32>, String> {
 
 /// Runs, and gives the exit code.
 pub async fn run(arguments: RunArguments, engines: Arc<dyn Engines>) -> Result<u8, Failure> {
-    let mut settings = settings::load(&arguments.layer(), arguments.folder())?;
+    let mut settings = settings::load(&arguments.layer(), arguments.parent())?;
     // Nothing would be left to take what waits.
     settings.warm.enabled = false;
     let (text, name) = source(&arguments.file)?;
@@ -123,17 +126,25 @@ pub async fn run(arguments: RunArguments, engines: Arc<dyn Engines>) -> Result<u
         let language = language(&arguments, &settings, &text)?.clone();
         (snippet(&arguments, &Text::new(text), name.as_deref(), &language)?, language)
     };
+    let files = match arguments.folder {
+        true if is_stdin(&arguments.file) => {
+            return Err(Failure::usage(anyhow!("code on stdin has no folder: name a file")));
+        }
+        true => crate::folder::beside(&arguments.file).map_err(anyhow::Error::from).map_err(Failure::usage)?,
+        false => Vec::new(),
+    };
     let stdin_file = arguments.stdin.as_deref().map(open_input).transpose()?;
     let request = RunRequest {
         snippet,
         language,
         settings: Arc::new(settings),
         args,
+        cold: arguments.cold || !files.is_empty(),
+        files,
         stdin: said.as_ref().map_or(Stdin::Empty, |text| Stdin::Text(text.clone().into_bytes())),
         uri: None,
         range: None,
         encoding: Encoding::Utf16,
-        cold: arguments.cold,
         raw: !arguments.json && own.is_none(),
         turns: None,
     };

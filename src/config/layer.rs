@@ -142,7 +142,8 @@ pub struct LanguageLayer {
     pub strip_carriage_returns: Option<bool>,
 }
 
-/// The commands of a language. `{file}` is the source file, `{class}` the class with `main`, `{args}` the user's arguments.
+/// The commands of a language. `{file}` is the source file, `{class}` the class with `main`, `{args}` the user's arguments,
+/// `{files}` the source file and the sources beside it that were sent along.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default, expecting = "a table of commands")]
 pub struct StepsLayer {

@@ -20,7 +20,7 @@ use crate::engine::ledger::Ledger;
 use crate::engine::owner::random_id;
 use crate::engine::{EngineError, Engines};
 use crate::language::Language;
-use crate::plan::Plan;
+use crate::plan::{Plan, SourceFile};
 use crate::protocol::{Event, PoolStatus, Range, RunStatus};
 use crate::snippet::Snippet;
 use crate::text::Encoding;
@@ -48,6 +48,8 @@ pub struct RunRequest {
     pub settings: Arc<Settings>,
     /// Arguments of the program.
     pub args: Vec<String>,
+    /// Files that lie beside the program. With any, no waiting container is taken: one may wait for a single file.
+    pub files: Vec<SourceFile>,
     /// Standard input.
     pub stdin: Stdin,
     /// The document, for `started`.

@@ -131,7 +131,13 @@ impl Task {
         let Some(language) = cancel.run_until_cancelled(self.best_language(&engine)).await else {
             return Ok(Verdict::cancelled());
         };
-        let plan = &Plan::new(&self.request.snippet, &language, &self.request.settings, &self.request.args);
+        let plan = &Plan::with_files(
+            &self.request.snippet,
+            &language,
+            &self.request.settings,
+            &self.request.args,
+            &self.request.files,
+        );
         let taken = self.take(&engine, plan);
         let warm = taken.iter().all(|taken| matches!(taken, Some(Taken::Ready(_))));
         self.started(engine.name(), plan, warm).await;

@@ -26,6 +26,7 @@ fn request(language: &str, script: &str) -> RunRequest {
         language,
         settings: cold(),
         args: Vec::new(),
+        files: Vec::new(),
         stdin: Stdin::Empty,
         uri: None,
         range: None,

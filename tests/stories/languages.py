@@ -7,6 +7,7 @@ RUNPEN_CONFIG names the configuration with the test images. Two programs run at 
 
 import concurrent.futures
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -168,7 +169,45 @@ def a_selection_runs_as_a_person_means_it(_languages, pool):
     list(pool.map(selection, SELECTIONS))
 
 
-STORIES = [a_selection_runs_as_a_person_means_it, every_tested_row_says_hello, an_error_covers_the_word_that_is_wrong]
+def the_files_of_a_folder_come_along_when_asked(_languages, _pool):
+    programs = {
+        "main.py": "import part.helper\nprint(part.helper.answer(), open('data.txt').read().strip())\n",
+        "main.c": '#include <stdio.h>\n#include "other.h"\nint main(void) { printf("%d", answer()); }\n',
+        "main.ts": 'import { answer } from "./helper.ts";\nconsole.log(answer(), Deno.readTextFileSync("data.txt").trim());\n',
+    }
+    with tempfile.TemporaryDirectory(prefix="runpen-folder-") as folder:
+        at = pathlib.Path(folder)
+        (at / "part").mkdir()
+        (at / "part" / "helper.py").write_text("def answer():\n    return 42\n")
+        (at / "helper.ts").write_text("export function answer(): number { return 42; }\n")
+        (at / "other.h").write_text("int answer(void);\n")
+        (at / "other.c").write_text('#include "other.h"\nint answer(void) { return 42; }\n')
+        (at / "data.txt").write_text("data\n")
+        (at / "secret.txt").write_text("secret\n")
+        (at / ".gitignore").write_text("secret.txt\n")
+        os.symlink("/etc/passwd", at / "passwd")
+        os.mkfifo(at / "pipe")
+        (at / "look.py").write_text("import os\nprint(sorted(os.listdir()))\n")
+        for name, text in programs.items():
+            (at / name).write_text(text)
+            events, done = run(at / name, "--folder")
+            said = "".join(event["text"] for event in events if event["event"] == "output" and event["stream"] == "stdout")
+            assert said.split()[:1] == ["42"] and done.returncode == 0, (name, said, done.stderr, events[-1])
+            if name != "main.c":
+                assert said.split() == ["42", "data"], said
+        events, _ = run(at / "look.py", "--folder")
+        seen = "".join(event["text"] for event in events if event["event"] == "output")
+        wanted = ["data.txt", "helper.ts", "look.py", "main.c", "main.py", "main.ts", "other.c", "other.h", "part"]
+        assert seen == f"{wanted}\n", seen
+        events, done = run(at / "main.py")
+        assert events[-1]["exitCode"] == 1 and "part" in events[-1]["diagnostics"][0]["message"], "nothing comes unasked"
+        (at / "large.bin").write_bytes(b"x" * (9 << 20))
+        events, done = run(at / "look.py", "--folder")
+        line = done.stderr.decode().strip()
+        assert (events, done.returncode, len(line.splitlines())) == ([], 2, 1) and "8 MiB" in line, (done.returncode, line)
+
+
+STORIES = [the_files_of_a_folder_come_along_when_asked, a_selection_runs_as_a_person_means_it, every_tested_row_says_hello, an_error_covers_the_word_that_is_wrong]
 
 
 def main():

@@ -194,6 +194,7 @@ fn tightened(settings: &Arc<Settings>, program: &Program) -> Arc<Settings> {
 async fn run(bench: &Bench, program: Program, settings: Arc<Settings>, document: &Document) -> Ended {
     let mut sieve = program.sieve;
     let request = RunRequest {
+        files: Vec::new(),
         snippet: program.snippet,
         language: program.language,
         settings,

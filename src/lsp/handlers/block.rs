@@ -201,6 +201,7 @@ fn start(
         language: program.language,
         settings,
         args: manner.args.unwrap_or(program.args),
+        files: Vec::new(),
         stdin: stdin
             .map_or(if single { Stdin::Interactive } else { Stdin::Empty }, |text| Stdin::Text(text.into_bytes())),
         uri: Some(source.uri.clone()),

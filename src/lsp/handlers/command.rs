@@ -31,12 +31,12 @@ pub(crate) async fn execute(session: &Shared, params: ExecuteCommandParams) -> R
     let arguments = params.arguments;
     match name {
         command::RUN_FILE => {
-            let RunFileParams { uri, args, stdin, wait } = argument(name, arguments)?;
-            run(session, Run { uri, range: None, args, stdin, wait, token }).await
+            let RunFileParams { uri, args, stdin, folder, wait } = argument(name, arguments)?;
+            run(session, Run { uri, range: None, args, stdin, folder, wait, token }).await
         }
         command::RUN_SELECTION => {
             let RunSelectionParams { uri, range, args, stdin, wait } = argument(name, arguments)?;
-            run(session, Run { uri, range: Some(range), args, stdin, wait, token }).await
+            run(session, Run { uri, range: Some(range), args, stdin, folder: false, wait, token }).await
         }
         command::RUN_BLOCK => block::run_block(session, argument(name, arguments)?, token).await,
         command::RUN_ALL_BLOCKS => block::run_all(session, argument(name, arguments)?, token).await,
@@ -101,6 +101,7 @@ struct Run {
     range: Option<Range>,
     args: Option<Vec<String>>,
     stdin: Option<String>,
+    folder: bool,
     wait: bool,
     token: Option<ProgressToken>,
 }
@@ -111,6 +112,17 @@ async fn run(session: &Shared, run: Run) -> Result<Option<Value>> {
     let settings = settings::load(session, source.path.as_deref()).map_err(Error::invalid_params)?;
     let encoding = session.capabilities().encoding;
     let (snippet, language) = snippet_of(&settings, &source, run.range, encoding).map_err(Error::invalid_params)?;
+    let files = match (run.folder, &source.path) {
+        (false, _) => Vec::new(),
+        (true, None) => {
+            return Err(Error::invalid_params(format!("{} has no folder: it is not on disk", source.name())));
+        }
+        (true, Some(path)) => {
+            let path = path.clone();
+            let read = tokio::task::spawn_blocking(move || crate::folder::beside(&path)).await;
+            read.map_err(|_| Error::internal_error())?.map_err(|error| Error::invalid_params(error.to_string()))?
+        }
+    };
     let request = RunRequest {
         snippet,
         language,
@@ -120,7 +132,8 @@ async fn run(session: &Shared, run: Run) -> Result<Option<Value>> {
         uri: Some(source.uri.clone()),
         range: run.range,
         encoding,
-        cold: false,
+        cold: !files.is_empty(),
+        files,
         raw: false,
         turns: None,
     };

@@ -79,7 +79,7 @@ def capture(language, case, variant, image, replaced, extra):
             for word in step:
                 if word == "{args}":
                     continue
-                word = word.replace("{file}", name).replace("{class}", "Main")
+                word = word.replace("{file}", name).replace("{files}", name).replace("{class}", "Main")
                 words += replaced.get(word, word).split(" ") if word in replaced else [word]
             if phase == "compile":
                 words[1:1] = flags
