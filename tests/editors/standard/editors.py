@@ -35,6 +35,9 @@ class Editor:
         self.project = self.work / "project"
         (self.project / ".git").mkdir(parents=True)
         (self.project / self.file_name).write_text(text)
+        # A run that is to be stopped must not run out of time before a slow machine has shown the menu.
+        config = pathlib.Path(os.environ["RUNPEN_CONFIG"]).read_text()
+        self.write("runpen.toml", f'timeout = "300s"\n{config}')
         self.configure()
         self.terminal = Terminal(self.inside(*self.command()), os.environ)
         self.terminal.see(text.splitlines()[0])
@@ -46,8 +49,8 @@ class Editor:
         binds = ["--bind", root, "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]
         # The engine's socket.
         binds += ["--bind", "/run", "/run", "--bind", work, work, "--ro-bind", runpen, "/usr/local/bin/runpen"]
-        binds += ["--ro-bind", os.environ["RUNPEN_CONFIG"], "/etc/runpen.toml", "--chdir", str(self.project)]
-        variables = {"HOME": work, "RUNPEN_CONFIG": "/etc/runpen.toml", "PATH": "/usr/local/bin:/usr/bin:/bin"}
+        binds += ["--chdir", str(self.project)]
+        variables = {"HOME": work, "RUNPEN_CONFIG": work + "/runpen.toml", "PATH": "/usr/local/bin:/usr/bin:/bin"}
         settings = [word for name, value in variables.items() for word in ("--setenv", name, value)]
         unset = [word for name in os.environ if name.startswith("XDG_") for word in ("--unsetenv", name)]
         return ["bwrap", "--die-with-parent", *binds, *settings, *unset, *command]
@@ -141,7 +144,8 @@ class Helix(Editor):
         self.menu("Run selection in sandbox")
 
     def add_line(self, text):
-        self.press("geo", text, "\x1b")
+        # Pasted: typed, it would be changed by the pairs of brackets and quotes that Helix completes.
+        self.press("geo", f"\x1b[200~{text}\x1b[201~", "\x1b")
 
     def hover(self, line, text):
         self.press(f"{line}G")
