@@ -17,7 +17,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 
 use self::settings::Files;
-use crate::config::{EngineChoice, Layer};
+use crate::config::{EngineChoice, EngineWish, Layer};
 use crate::engine::Engines;
 use crate::engine::ledger::Ledger;
 use crate::engine::owner::Owner;
@@ -148,14 +148,16 @@ pub fn main() -> ExitCode {
 /// The language server, from its first byte to its exit code.
 async fn serve() -> u8 {
     let engines = engines(&owner());
-    tokio::spawn(sweep(Arc::clone(&engines)));
+    // Where the user's own settings say; settings that cannot be read are complained of when something is run.
+    let wish = settings::load(&Layer::default(), None).map(|settings| settings.engine_wish()).unwrap_or_default();
+    tokio::spawn(sweep(Arc::clone(&engines), wish));
     let ended = lsp::run_stdio(Backend::new(engines, Arc::new(Files)).noting(Ledger::open())).await;
     ended.exit_code()
 }
 
 /// Removes what servers before this one left, when an engine answers anyway.
-async fn sweep(engines: Arc<dyn Engines>) {
-    let Ok(engine) = engines.engine(EngineChoice::Auto).await else { return };
+async fn sweep(engines: Arc<dyn Engines>, wish: EngineWish) {
+    let Ok(engine) = engines.engine(&wish).await else { return };
     match engine.sweep().await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "removed what a crash had left"),
@@ -170,11 +172,12 @@ async fn doctor(json: bool, engine: Option<EngineChoice>) -> Result<u8, Failure>
 }
 
 async fn gc() -> Result<u8, Failure> {
+    let wish = settings::load(&Layer::default(), None)?.engine_wish();
     let engines = engines(&owner());
     let (mut removed, mut answers) = (0, 0);
     let mut refused = Vec::new();
     for choice in [EngineChoice::Docker, EngineChoice::Embedded] {
-        match engines.engine(choice).await {
+        match engines.engine(&EngineWish { choice, ..wish.clone() }).await {
             Ok(engine) => {
                 removed += engine.sweep().await.map_err(anyhow::Error::from)?;
                 answers += 1;

@@ -59,6 +59,23 @@ pub enum EngineChoice {
     Embedded,
 }
 
+/// Which engine, and where. A project chooses among the kinds at most: an address is the user's own to give.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EngineWish {
+    /// Which kind.
+    pub choice: EngineChoice,
+    /// Docker's address.
+    pub docker_host: Option<String>,
+    /// Or the name of a Docker context.
+    pub docker_context: Option<String>,
+}
+
+impl From<EngineChoice> for EngineWish {
+    fn from(choice: EngineChoice) -> Self {
+        Self { choice, ..Self::default() }
+    }
+}
+
 /// What stands between the program and the machine's kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -106,6 +123,10 @@ impl Default for Warm {
 pub struct Settings {
     /// Which engine.
     pub engine: EngineChoice,
+    /// Docker's address, where the user's own settings pin one.
+    pub docker_host: Option<String>,
+    /// The Docker context, where they pin that.
+    pub docker_context: Option<String>,
     /// What stands between the program and the kernel.
     pub isolation: Isolation,
     /// Refuse to run when the engine cannot give a control.
@@ -160,6 +181,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             engine: EngineChoice::Auto,
+            docker_host: None,
+            docker_context: None,
             isolation: Isolation::None,
             strict: false,
             timeout: Span(Duration::from_secs(10)),
@@ -180,6 +203,13 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Which engine, and where.
+    #[must_use]
+    pub fn engine_wish(&self) -> EngineWish {
+        let (docker_host, docker_context) = (self.docker_host.clone(), self.docker_context.clone());
+        EngineWish { choice: self.engine, docker_host, docker_context }
+    }
+
     /// Memory of the run step of a language.
     #[must_use]
     pub fn memory_for(&self, language: &Language) -> Size {

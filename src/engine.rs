@@ -6,6 +6,7 @@
 //! in place, and hands out its three streams and a handle. What is said over the streams is [`crate::run::guest`]'s.
 //! Dropping a [`Container`] removes it, on every path.
 
+pub mod calls;
 pub mod docker;
 pub mod embedded;
 pub mod fake;
@@ -260,6 +261,16 @@ pub enum EngineError {
         /// The way to get it.
         advice: String,
     },
+    /// The engine has not got the isolation that the settings demand.
+    #[error("{engine} has no {isolation}; {advice}")]
+    IsolationMissing {
+        /// The engine.
+        engine: String,
+        /// What it would take.
+        isolation: String,
+        /// The way to get it.
+        advice: String,
+    },
     /// Anything else an engine says.
     #[error("failed to {operation}: {reason}")]
     Failed {
@@ -274,5 +285,5 @@ pub enum EngineError {
 #[async_trait]
 pub trait Engines: Send + Sync {
     /// The engine that the settings ask for. Quick when it was found before; found anew when it stopped answering.
-    async fn engine(&self, choice: crate::config::EngineChoice) -> Result<Arc<dyn Engine>, EngineError>;
+    async fn engine(&self, wish: &crate::config::EngineWish) -> Result<Arc<dyn Engine>, EngineError>;
 }

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use crate::config::Settings;
+use crate::config::{Isolation, Settings};
 use crate::language::{Language, Step};
 use crate::protocol::PhaseName;
 use crate::snippet::Snippet;
@@ -93,6 +93,8 @@ pub struct Tmpfs {
 /// IPC, no swap, no core files, no log, an own container that is never used twice.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sandbox {
+    /// What stands between it and the machine's kernel.
+    pub isolation: Isolation,
     /// Network.
     pub network: Network,
     /// Memory of all processes and tmpfs together, in bytes. Swap is off.
@@ -127,6 +129,7 @@ impl Sandbox {
             exec: false,
         };
         Self {
+            isolation: Isolation::None,
             network: Network::None,
             memory,
             milli_cpus,
@@ -164,6 +167,7 @@ impl Plan {
         let mut stages = Vec::new();
         if let Some(compile) = &language.steps.compile {
             let mut sandbox = Sandbox::new(language.compile.memory.bytes(), settings.compile_milli_cpus());
+            sandbox.isolation = settings.isolation;
             sandbox.pids = language.compile.pids;
             sandbox.nofile = language.compile.nofile;
             sandbox.nproc = sandbox.nproc.max(language.compile.pids * 64);
@@ -185,6 +189,7 @@ impl Plan {
             });
         }
         let mut sandbox = Sandbox::new(settings.memory_for(language).bytes(), settings.cpus.milli());
+        sandbox.isolation = settings.isolation;
         sandbox.network = settings.network;
         sandbox.pids = settings.pids_for(language);
         sandbox.nofile = language.nofile;

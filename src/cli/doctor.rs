@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::config::{EngineChoice, Settings};
-use crate::engine::docker::{self, DockerEngine};
+use crate::config::{EngineChoice, EngineWish, Settings};
+use crate::engine::docker::{self, DockerEngine, Places};
 use crate::engine::owner::Owner;
 use crate::engine::probe::{Findings, Probe, examine};
 use crate::engine::select::MakeEmbedded;
@@ -22,12 +22,16 @@ pub struct Candidate {
     pub engine: String,
     /// Where it was looked for.
     pub endpoint: String,
+    /// Who named the place: a variable, a Docker context, a setting, or the product whose usual socket it is.
+    pub source: String,
     /// Whether it answered.
     pub answers: bool,
     /// Its version, or why there is none.
     pub answer: String,
     /// Whether runs use it.
     pub used: bool,
+    /// Why it is used, or is not though it answers.
+    pub reason: String,
 }
 
 /// Everything that the doctor says.
@@ -60,7 +64,7 @@ impl Report {
     /// Whether a run would be as safe as promised.
     #[must_use]
     pub fn healthy(&self) -> bool {
-        self.error.is_none() && !self.probes.is_empty() && self.probes.iter().all(|probe| probe.ok)
+        self.error.is_none() && !self.probes.is_empty() && self.probes.iter().all(|probe| probe.ok || probe.missing)
     }
 }
 
@@ -85,7 +89,7 @@ pub async fn run(
 /// Examines.
 pub async fn report(settings: &Settings, owner: Arc<Owner>, make_embedded: MakeEmbedded) -> Report {
     let mut report = Report { version: env!("CARGO_PKG_VERSION").to_owned(), ..Report::default() };
-    match find(settings.engine, owner, make_embedded, &mut report.candidates).await {
+    match find(&settings.engine_wish(), owner, make_embedded, &mut report.candidates).await {
         Ok(engine) => {
             if let Err(error) = examine_with(settings, engine.as_ref(), &mut report).await {
                 report.error = Some(error);
@@ -98,22 +102,44 @@ pub async fn report(settings: &Settings, owner: Arc<Owner>, make_embedded: MakeE
 
 /// Tries every engine, and gives the one that runs would use.
 async fn find(
-    choice: EngineChoice,
+    wish: &EngineWish,
     owner: Arc<Owner>,
     make_embedded: MakeEmbedded,
     candidates: &mut Vec<Candidate>,
 ) -> Result<Arc<dyn Engine>, EngineError> {
-    let (docker, attempts) = DockerEngine::connect_to(&docker::endpoints(), owner, docker::PATIENT).await;
+    let choice = wish.choice;
+    let Places { chosen, usual } = docker::places(wish);
+    let usable = chosen.clone().map_or_else(|| usual.clone(), |chosen| vec![chosen]);
+    let (docker, mut attempts) = DockerEngine::connect_to(&usable, Arc::clone(&owner), docker::PATIENT).await;
     let used = docker.as_ref().ok().map(|engine| engine.endpoint().to_owned());
-    for attempt in attempts {
+    if chosen.is_some() {
+        // They are not used; that they are there may be what the user wants to know.
+        attempts.extend(DockerEngine::connect_to(&usual, owner, docker::PATIENT).await.1);
+    }
+    for (index, attempt) in attempts.into_iter().enumerate() {
+        let named = chosen.is_some() && index == 0;
+        let used =
+            choice != EngineChoice::Embedded && used.as_ref() == Some(&attempt.endpoint) && (named || chosen.is_none());
+        let answers = attempt.answer.is_ok();
+        let reason = match (&chosen, named) {
+            _ if choice == EngineChoice::Embedded => "the embedded engine was asked for".to_owned(),
+            (Some(_), true) => format!("named by {}", attempt.source),
+            (Some(chosen), false) => format!("not used: {} names another", chosen.source),
+            _ if used => "the first that answers".to_owned(),
+            _ if answers => "one before it answers".to_owned(),
+            _ => String::new(),
+        };
         candidates.push(Candidate {
             engine: "docker".to_owned(),
-            answers: attempt.answer.is_ok(),
+            answers,
             answer: attempt.answer.unwrap_or_else(|error| error),
-            used: choice != EngineChoice::Embedded && used.as_ref() == Some(&attempt.endpoint),
+            used,
             endpoint: attempt.endpoint,
+            source: attempt.source,
+            reason,
         });
     }
+    let pinned = wish.docker_host.is_some() || wish.docker_context.is_some();
     let embedded = make_embedded();
     let answer = match &embedded {
         Ok(engine) => engine.info().await.map(|info| info.version),
@@ -122,10 +148,19 @@ async fn find(
     candidates.push(Candidate {
         engine: "embedded".to_owned(),
         endpoint: "this machine's kernel".to_owned(),
+        source: "built in".to_owned(),
+        reason: match choice {
+            EngineChoice::Embedded => "it was asked for",
+            EngineChoice::Docker => "Docker was asked for",
+            EngineChoice::Auto if pinned => "a setting names Docker's place",
+            EngineChoice::Auto if docker.is_ok() => "Docker answers and comes first",
+            EngineChoice::Auto => "Docker does not answer",
+        }
+        .to_owned(),
         answers: answer.is_ok(),
         used: answer.is_ok()
             && match choice {
-                EngineChoice::Auto => docker.is_err(),
+                EngineChoice::Auto => docker.is_err() && !pinned,
                 EngineChoice::Docker => false,
                 EngineChoice::Embedded => true,
             },
@@ -135,6 +170,7 @@ async fn find(
     match choice {
         EngineChoice::Docker => docker,
         EngineChoice::Embedded => embedded,
+        EngineChoice::Auto if pinned => docker,
         EngineChoice::Auto => docker.or_else(|error| embedded.map_err(|_| error)),
     }
 }
@@ -162,7 +198,7 @@ async fn examine_with(settings: &Settings, engine: &dyn Engine, report: &mut Rep
         );
     };
     let memory = settings.languages.named("shell").map_or(64 << 20, |shell| settings.memory_for(shell).bytes());
-    let sandbox = Sandbox::new(memory, settings.cpus.milli());
+    let sandbox = Sandbox { isolation: settings.isolation, ..Sandbox::new(memory, settings.cpus.milli()) };
     let findings = examine(engine, &image, sandbox, sandbox).await.map_err(|error| error.to_string())?;
     let Findings { probes, receipt } = findings;
     report.probe_image = Some(image);
@@ -178,7 +214,9 @@ fn write(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     for candidate in &report.candidates {
         let mark = if candidate.used { "→" } else { " " };
         let answer = if candidate.answers { "answers, version " } else { "" };
-        writeln!(out, " {mark} {:9} {}: {answer}{}", candidate.engine, candidate.endpoint, candidate.answer)?;
+        let why = if candidate.reason.is_empty() { String::new() } else { format!("; {}", candidate.reason) };
+        let Candidate { engine, endpoint, source, answer: said, .. } = candidate;
+        writeln!(out, " {mark} {engine:9} {endpoint} ({source}): {answer}{said}{why}")?;
     }
     if let Some(engine) = &report.engine {
         writeln!(out, "   containers are started by {}", engine.runtime)?;
@@ -196,7 +234,11 @@ fn write(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
         let (control, expected) = (width(|probe| &probe.control), width(|probe| &probe.expected));
         writeln!(out, "     {:control$}  {:expected$}  seen", "control", "expected")?;
         for probe in &report.probes {
-            let mark = if probe.ok { "ok " } else { "BAD" };
+            let mark = match probe {
+                Probe { ok: true, .. } => "ok ",
+                Probe { missing: true, .. } => "-- ",
+                _ => "BAD",
+            };
             writeln!(out, " {mark} {:control$}  {:expected$}  {}", probe.control, probe.expected, probe.seen)?;
         }
     }
@@ -206,7 +248,13 @@ fn write(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     if let Some(error) = &report.error {
         writeln!(out, "\n{error}")?;
     }
-    let verdict = if report.healthy() { "Every control holds." } else { "Something is wrong: see above." };
+    let lacks = report.probes.iter().any(|probe| probe.missing)
+        || report.sandbox.as_ref().is_some_and(|receipt| !receipt.missing.is_empty());
+    let verdict = match report.healthy() {
+        true if lacks => "Every other control holds; with strict = true nothing would run.",
+        true => "Every control holds.",
+        false => "Something is wrong: see above.",
+    };
     writeln!(out, "\n{verdict}")
 }
 
@@ -221,6 +269,7 @@ mod tests {
             expected: "refused".to_owned(),
             seen: if ok { "refused" } else { "allowed" }.to_owned(),
             ok,
+            missing: false,
         };
         let report = Report {
             version: "0.0.0".to_owned(),
@@ -230,6 +279,8 @@ mod tests {
                 answers: true,
                 answer: "28.0".to_owned(),
                 used: true,
+                source: "Docker".to_owned(),
+                reason: "the first that answers".to_owned(),
             }],
             images: vec![ImageStatus {
                 language: "shell".to_owned(),

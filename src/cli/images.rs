@@ -96,7 +96,7 @@ pub(super) async fn run(command: ImagesCommand, engines: Arc<dyn Engines>) -> Re
 }
 
 async fn engine_of(engines: &Arc<dyn Engines>, settings: &Settings) -> Result<Arc<dyn Engine>, Failure> {
-    Ok(engines.engine(settings.engine).await.map_err(anyhow::Error::from)?)
+    Ok(engines.engine(&settings.engine_wish()).await.map_err(anyhow::Error::from)?)
 }
 
 fn choose(settings: &Settings, names: &[String], all: bool) -> Result<Vec<Language>, Failure> {

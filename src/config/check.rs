@@ -18,6 +18,11 @@ const OPEN_FILES: std::ops::RangeInclusive<u32> = 16..=1_048_576;
 pub(super) fn layer(parsed: &Parsed) -> Result<(), ConfigError> {
     let layer = &parsed.layer;
     let mut check = Check { parsed, result: Ok(()) };
+    check.docker("docker-host", layer.docker_host.as_deref());
+    check.docker("docker-context", layer.docker_context.as_deref());
+    check.when("docker-context", layer.docker_host.is_some() && layer.docker_context.is_some(), || {
+        "docker-host says already where Docker is; leave one of the two out".to_owned()
+    });
     check.memory("memory", layer.memory);
     check.pids("pids", layer.pids);
     check.environment("env", layer.env.iter());
@@ -45,6 +50,18 @@ impl Check<'_> {
                 reason: super::parse::shown(&reason()),
             });
         }
+    }
+
+    fn docker(&mut self, key: &str, value: Option<&str>) {
+        let Some(value) = value else { return };
+        let words =
+            value.is_empty() || value.contains(|character: char| character.is_whitespace() || character.is_control());
+        self.when(key, words, || format!("{value:?} is not one word"));
+        let known = ["unix://", "npipe://", "tcp://", "http://", "https://", "ssh://"];
+        let unknown = key == "docker-host" && !known.iter().any(|scheme| value.starts_with(scheme));
+        self.when(key, unknown, || {
+            format!("{value:?} is no address: write it like unix:///path, tcp://host:port or ssh://host")
+        });
     }
 
     fn memory(&mut self, key: &str, memory: Option<Size>) {

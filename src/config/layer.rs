@@ -19,6 +19,12 @@ pub struct Layer {
     /// Which engine runs things.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineChoice>,
+    /// Where Docker is: `unix:///path`, `tcp://host:port` or `ssh://host`. The user's own to say, not a project's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docker_host: Option<String>,
+    /// The Docker context to use, in place of an address. The user's own to say, not a project's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docker_context: Option<String>,
     /// What stands between the program and the machine's kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,

@@ -33,6 +33,13 @@ impl Merge {
             };
         }
         set!(engine, layer.engine, "engine");
+        // One of them takes the place of the other, whichever an earlier layer said.
+        if layer.docker_host.is_some() || layer.docker_context.is_some() {
+            settings.docker_host = None;
+            settings.docker_context = None;
+        }
+        set!(docker_host, layer.docker_host.map(Some), "docker-host");
+        set!(docker_context, layer.docker_context.map(Some), "docker-context");
         set!(isolation, layer.isolation, "isolation");
         set!(strict, layer.strict, "strict");
         set!(timeout, layer.timeout, "timeout");
@@ -168,6 +175,11 @@ impl Merge {
 
     /// What a project has no say in.
     fn refuse(&mut self, layer: &Layer, places: &Places) {
+        for (key, said) in [("docker-host", &layer.docker_host), ("docker-context", &layer.docker_context)] {
+            if said.is_some() {
+                self.warn(key, places, "a project cannot choose where code is sent");
+            }
+        }
         if !layer.env.is_empty() {
             self.warn("env", places, "a project cannot set the environment");
         }

@@ -387,3 +387,22 @@ fn the_schema_describes_what_is_read() {
         assert!(schema["properties"][field].is_object(), "{field}");
     }
 }
+
+#[test]
+fn where_docker_is_is_the_users_to_say() {
+    let layers = Layers::new().user("docker-context = \"big\"\n").project("docker-host = \"tcp://evil:2375\"\n");
+    assert_eq!(
+        layers.warnings(),
+        [".runpen.toml:1: docker-host is ignored: a project cannot choose where code is sent"]
+    );
+    let wish = layers.load().unwrap().settings.engine_wish();
+    assert_eq!((wish.docker_host, wish.docker_context.as_deref()), (None, Some("big")));
+    let mut layers = Layers::new().user("docker-context = \"big\"\n");
+    layers.editor = json!({"dockerHost": "ssh://other"});
+    let wish = layers.settings().engine_wish();
+    assert_eq!((wish.docker_host.as_deref(), wish.docker_context), (Some("ssh://other"), None), "the later one counts");
+    let error = Layers::new().user("docker-host = \"big\"\n").error();
+    assert!(error.contains("docker-host") && error.contains("write it like unix:///path"), "{error}");
+    let error = Layers::new().user("docker-host = \"ssh://a\"\ndocker-context = \"b\"\n").error();
+    assert!(error.contains("leave one of the two out"), "{error}");
+}

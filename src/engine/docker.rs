@@ -2,11 +2,14 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `connect` | where an engine may be, and which one answers |
-//! | `hardening` | sandbox → what the engine is told; nowhere else is a container's enclosure written |
+//! | `find` | where an engine may be |
+//! | `connect` | which one answers |
+//! | `far`, `tls`, `pulse` | links to another machine |
+//! | `hardening`, `seccomp`, `runtime`, `podman` | sandbox → what the engine is told; nowhere else is a container's enclosure written |
 //! | `container` | one container: create, attach, start, watch |
 //! | `stream` | its three streams |
 //! | `bake` | deriving an image |
+//! | `inspect` | looking at a container |
 //! | `receipt` | what really encloses it, read back |
 //! | `image` | looking up, fetching |
 //! | `refusal` | why an image could not be fetched, and whether trying again may help |
@@ -22,13 +25,21 @@ mod connect;
 mod container;
 mod credentials;
 mod error;
+mod far;
+mod find;
 mod hardening;
 mod image;
 mod images;
+mod inspect;
+mod podman;
+mod pulse;
 mod reap;
 mod receipt;
 mod refusal;
+mod runtime;
+mod seccomp;
 mod stream;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,11 +47,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{OnceCell, mpsc};
 
-pub use self::connect::{Attempt, PATIENT, QUICK, endpoints};
+use self::connect::Kind;
+pub use self::connect::{Attempt, PATIENT, QUICK};
 use self::error::{failed, reason, within};
-pub use self::reap::{OWNER_LABEL, VERSION_LABEL};
+use self::far::Raw;
+pub use self::find::{Place, Places, places};
+use self::pulse::Pulse;
+pub use self::reap::{HOST_LABEL, OWNER_LABEL, VERSION_LABEL};
 use super::owner::Owner;
 use super::{BakeSpec, Container, Engine, EngineError, EngineInfo, Image, Listed, PullProgress, Spec};
+use crate::config::EngineWish;
 
 /// An engine that answered. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +69,9 @@ struct Shared {
     client: bollard::Docker,
     endpoint: String,
     version: String,
+    kind: Kind,
+    raw: Option<Raw>,
+    pulse: Pulse,
     owner: Arc<Owner>,
     about: OnceCell<About>,
 }
@@ -64,9 +83,28 @@ struct About {
     /// Name of its default system-call filter.
     seccomp: Option<String>,
     swap_limit: bool,
+    /// Names of the runtimes it lists, with the program of each where it says so.
+    runtimes: Vec<(String, Option<String>)>,
 }
 
 impl Shared {
+    /// Whether the engine is on this machine, and its files are ours to see.
+    fn is_near(&self) -> bool {
+        self.endpoint.starts_with("unix://")
+    }
+
+    /// Gives up when the link is lost, whatever is waited for.
+    async fn linked<T>(&self, work: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
+        tokio::select! {
+            done = work => done,
+            () = self.pulse.lost() => Err(self.link_lost()),
+        }
+    }
+
+    fn link_lost(&self) -> EngineError {
+        failed(format!("keep the link to {}", self.endpoint), "it does not answer any more")
+    }
+
     /// A name that no other container has.
     fn next_name(&self) -> String {
         self.owner.next_name()
@@ -88,6 +126,7 @@ impl Shared {
                 runtime: info.default_runtime.unwrap_or_else(|| "unknown".to_owned()),
                 seccomp,
                 swap_limit: info.swap_limit.unwrap_or(false),
+                runtimes: info.runtimes.into_iter().flatten().map(|(name, runtime)| (name, runtime.path)).collect(),
             })
         };
         self.about.get_or_try_init(ask).await
@@ -97,27 +136,39 @@ impl Shared {
 impl DockerEngine {
     /// The best engine that answers within the deadline ([`QUICK`] or [`PATIENT`]).
     pub async fn connect(owner: Arc<Owner>, deadline: Duration) -> Result<Self, EngineError> {
-        Self::connect_to(&endpoints(), owner, deadline).await.0
+        let places = places(&EngineWish::default()).usable();
+        Self::connect_to(&places, owner, deadline).await.0
     }
 
-    /// The best of some endpoints, and what each of them answered.
+    /// The best of some places, and what each of them answered.
     pub async fn connect_to(
-        endpoints: &[String],
+        places: &[Place],
         owner: Arc<Owner>,
         deadline: Duration,
     ) -> (Result<Self, EngineError>, Vec<Attempt>) {
-        let (connection, attempts) = connect::connect(endpoints, deadline).await;
+        let (connection, attempts) = connect::connect(places, deadline).await;
         let engine = connection.ok_or_else(|| connect::unreachable(&attempts)).map(|connection| {
-            let connect::Connection { client, endpoint, version } = connection;
-            let shared = Shared { client, endpoint, version, owner, about: OnceCell::new() };
+            let connect::Connection { client, endpoint, version, kind, signs, raw } = connection;
+            let pulse = signs.map_or_else(Pulse::none, |signs| Pulse::watch(client.clone(), signs));
+            let shared = Shared { client, endpoint, version, kind, raw, pulse, owner, about: OnceCell::new() };
             Self { shared: Arc::new(shared) }
         });
+        if let Ok(engine) = &engine {
+            reap::settle(&engine.shared);
+        }
         (engine, attempts)
     }
 
     /// Whether it still answers within the deadline.
     pub async fn answers(&self, deadline: Duration) -> bool {
-        matches!(tokio::time::timeout(deadline, self.shared.client.ping()).await, Ok(Ok(_)))
+        !self.shared.pulse.is_lost()
+            && matches!(tokio::time::timeout(deadline, self.shared.client.ping()).await, Ok(Ok(_)))
+    }
+
+    /// Whether its link is known to be cut.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.shared.pulse.is_lost()
     }
 
     /// Where it was reached.
@@ -150,11 +201,12 @@ impl Engine for DockerEngine {
     }
 
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
-        Ok(image::inspect(&self.shared.client, reference).await?.map(|facts| facts.image))
+        let look = image::inspect(&self.shared.client, reference);
+        Ok(self.shared.linked(look).await?.map(|facts| facts.image))
     }
 
     async fn pull(&self, reference: &str, progress: mpsc::Sender<PullProgress>) -> Result<(), EngineError> {
-        image::pull(&self.shared.client, reference, &progress).await
+        self.shared.linked(image::pull(&self.shared.client, reference, &progress)).await
     }
 
     async fn images(&self) -> Result<Vec<Listed>, EngineError> {
@@ -166,7 +218,7 @@ impl Engine for DockerEngine {
     }
 
     async fn bake(&self, spec: &BakeSpec) -> Result<(), EngineError> {
-        bake::bake(&self.shared, spec).await
+        self.shared.linked(Box::pin(bake::bake(&self.shared, spec))).await
     }
 
     async fn start(&self, spec: &Spec) -> Result<Container, EngineError> {

@@ -38,7 +38,6 @@
 #[cfg(target_os = "linux")]
 mod advice;
 #[cfg(target_os = "linux")]
-mod calls;
 #[cfg(target_os = "linux")]
 mod cgroup;
 #[cfg(target_os = "linux")]

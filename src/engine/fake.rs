@@ -28,7 +28,7 @@ use super::{
     BAKED, BakeSpec, Chunk, Container, Engine, EngineError, EngineInfo, Engines, Exit, Handle, Image, PullProgress,
     Spec,
 };
-use crate::config::EngineChoice;
+use crate::config::{EngineWish, Isolation};
 use crate::protocol::{Receipt, Stream};
 use crate::run::guest::{READY, Trailer};
 
@@ -155,7 +155,7 @@ impl FakeEngine {
 
 #[async_trait]
 impl Engines for FakeEngine {
-    async fn engine(&self, _choice: EngineChoice) -> Result<Arc<dyn Engine>, EngineError> {
+    async fn engine(&self, _wish: &EngineWish) -> Result<Arc<dyn Engine>, EngineError> {
         self.answer()?;
         Ok(Arc::new(self.clone()))
     }
@@ -206,6 +206,10 @@ impl Engine for FakeEngine {
         if self.is_missing(&spec.image) {
             let [reason, advice] = ["it was taken away", "pull it"].map(str::to_owned);
             return Err(EngineError::ImageMissing { image: spec.image.clone(), reason, advice });
+        }
+        if let Isolation::Gvisor | Isolation::Kata = spec.sandbox.isolation {
+            let [engine, isolation, advice] = ["fake", "such isolation", "set isolation = \"auto\""].map(str::to_owned);
+            return Err(EngineError::IsolationMissing { engine, isolation, advice });
         }
         let number = self.state.started.fetch_add(1, Ordering::SeqCst);
         self.pass(1).await;

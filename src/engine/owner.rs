@@ -10,14 +10,19 @@
 //! The file's lines are the endpoints its owner made containers at: a sweep at one endpoint must not forget what the
 //! same owner left at another.
 //!
+//! Every container is noted before it is asked for, until its engine has confirmed that it is gone. One whose engine stopped
+//! answering is *owed*. An owner that ends before all is confirmed leaves its file, so the next sweep finds it like one that
+//! crashed.
+//!
 //! This module knows no engine. It must not know what a container is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// A claim on containers, as long as it lives.
 #[derive(Debug)]
@@ -27,8 +32,16 @@ pub struct Owner {
     lock: Option<Mutex<Lock>>,
     /// Counts names, over all connections: one that broke must not begin anew.
     named: AtomicU64,
-    /// Containers that are not known to be removed.
-    left: AtomicU64,
+    books: Mutex<Books>,
+}
+
+/// Names of containers, by endpoint.
+#[derive(Debug, Default)]
+struct Books {
+    /// All whose end was not confirmed.
+    open: BTreeMap<String, BTreeSet<String>>,
+    /// Of these, the ones that were given up on.
+    owed: BTreeMap<String, BTreeSet<String>>,
 }
 
 #[derive(Debug)]
@@ -61,23 +74,13 @@ pub fn folder() -> Option<PathBuf> {
 
 impl Owner {
     fn new(id: String, lock: Option<Mutex<Lock>>) -> Self {
-        Self { id, lock, named: AtomicU64::new(0), left: AtomicU64::new(0) }
+        Self { id, lock, named: AtomicU64::new(0), books: Mutex::default() }
     }
 
     /// A name that no other container has: the owner's part is random, the number counts.
     #[must_use]
     pub fn next_name(&self) -> String {
         format!("{}{}", self.name_prefix(), self.named.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// One more container is there.
-    pub fn made(&self) {
-        self.left.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// One less is.
-    pub fn removed(&self) {
-        self.left.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Claims a new id. It works without a folder too, only that a crash is then swept by nobody.
@@ -134,19 +137,66 @@ impl Owner {
         let mut lock = lock.lock().unwrap_or_else(PoisonError::into_inner);
         if lock.endpoints.insert(one_line(endpoint)) { lock.write() } else { Ok(()) }
     }
+
+    /// Notes a container that is about to be asked for at an endpoint.
+    pub fn opens(&self, endpoint: &str, name: &str) {
+        self.books().open.entry(one_line(endpoint)).or_default().insert(name.to_owned());
+    }
+
+    /// Notes that one is given up on, though its end was not confirmed.
+    pub fn owe(&self, endpoint: &str, name: &str) {
+        self.opens(endpoint, name);
+        self.books().owed.entry(one_line(endpoint)).or_default().insert(name.to_owned());
+    }
+
+    /// Notes that one is gone, or never came to be.
+    pub fn closes(&self, endpoint: &str, name: &str) {
+        let books = &mut *self.books();
+        for page in [&mut books.open, &mut books.owed] {
+            if let Some(names) = page.get_mut(&one_line(endpoint)) {
+                names.remove(name);
+            }
+            page.retain(|_, names| !names.is_empty());
+        }
+    }
+
+    /// What is owed at an endpoint.
+    #[must_use]
+    pub fn owed(&self, endpoint: &str) -> Vec<String> {
+        self.books().owed.get(&one_line(endpoint)).into_iter().flatten().cloned().collect()
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // What could not be removed, because its engine was away say, is swept by the next one who finds the file unlocked.
-        if self.left.load(Ordering::Acquire) > 0 {
-            return;
-        }
+        let all_confirmed = self.books().open.is_empty();
         if let Some(lock) = &self.lock {
-            let lock = lock.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = std::fs::remove_file(&lock.path);
+            let mut lock = lock.lock().unwrap_or_else(PoisonError::into_inner);
+            if all_confirmed {
+                let _ = std::fs::remove_file(&lock.path);
+            } else {
+                // As it is, with the time of our end: see `Dead::age`.
+                let _ = lock.write();
+            }
         }
     }
+}
+
+/// The name of this machine.
+#[must_use]
+pub fn host_name() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        #[cfg(target_os = "linux")]
+        let name = Some(rustix::system::uname().nodename().to_string_lossy().into_owned());
+        #[cfg(not(target_os = "linux"))]
+        let name = ["COMPUTERNAME", "HOSTNAME"].iter().find_map(|name| std::env::var(name).ok());
+        name.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+    })
 }
 
 impl Dead {
@@ -154,6 +204,13 @@ impl Dead {
     pub fn swept(mut self, endpoint: &str) -> io::Result<()> {
         self.lock.endpoints.remove(&one_line(endpoint));
         if self.lock.endpoints.is_empty() { std::fs::remove_file(&self.lock.path) } else { self.lock.write() }
+    }
+
+    /// How long ago it wrote its file last; long ago where nobody knows.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let written = self.lock.file.metadata().and_then(|metadata| metadata.modified());
+        written.ok().and_then(|written| written.elapsed().ok()).unwrap_or(Duration::MAX)
     }
 
     /// The start of every name it gave.
@@ -167,8 +224,9 @@ impl Lock {
     fn write(&mut self) -> io::Result<()> {
         let text: String = self.endpoints.iter().flat_map(|endpoint| [endpoint.as_str(), "\n"]).collect();
         self.file.seek(SeekFrom::Start(0))?;
-        self.file.set_len(0)?;
-        self.file.write_all(text.as_bytes())
+        self.file.write_all(text.as_bytes())?;
+        // Cut last: a process that ends in between must not leave an empty file, which would say that it made nothing.
+        self.file.set_len(text.len() as u64)
     }
 }
 
@@ -250,19 +308,6 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_that_could_not_remove_all_is_found_dead() {
-        let folder = tempfile::tempdir().unwrap();
-        let owner = Owner::claim_in(folder.path()).unwrap();
-        owner.uses("unix:///a").unwrap();
-        assert_ne!(owner.next_name(), owner.next_name());
-        owner.made();
-        owner.made();
-        owner.removed();
-        drop(owner);
-        assert_eq!(dead_in(folder.path(), "unix:///a").unwrap().len(), 1);
-    }
-
-    #[test]
     fn a_dead_owner_is_found_where_it_made_something() {
         let folder = tempfile::tempdir().unwrap();
         let id = "00112233445566aa";
@@ -279,6 +324,31 @@ mod tests {
             one.swept("unix:///b").unwrap();
         }
         assert_eq!(files(folder.path()), 0);
+    }
+
+    #[test]
+    fn an_owner_that_ends_too_soon_is_swept_like_one_that_crashed() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Owner::claim_in(folder.path()).unwrap();
+        owner.uses("tcp://a").unwrap();
+        owner.owe("tcp://a", "one");
+        owner.opens("tcp://a", "two");
+        assert_ne!(owner.next_name(), owner.next_name());
+        assert_eq!(owner.owed("tcp://a"), ["one"], "the other one may be in use");
+        owner.closes("tcp://a", "one");
+        drop(owner);
+        let dead = dead_in(folder.path(), "tcp://a").unwrap();
+        assert_eq!(dead.len(), 1);
+        assert!(dead[0].age() < Duration::from_secs(60));
+        for one in dead {
+            one.swept("tcp://a").unwrap();
+        }
+        let owner = Owner::claim_in(folder.path()).unwrap();
+        owner.uses("tcp://a").unwrap();
+        owner.opens("tcp://a", "three");
+        owner.closes("tcp://a", "three");
+        drop(owner);
+        assert_eq!(files(folder.path()), 0, "all was confirmed");
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub struct Probe {
     pub seen: String,
     /// Whether that is good enough.
     pub ok: bool,
+    /// The engine does not give this control, and says so with the way to get it: see the receipt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
 }
 
 /// What a probe found.
@@ -60,6 +63,23 @@ pub async fn examine(
 ) -> Result<Findings, EngineError> {
     let command = vec!["/bin/sh".to_owned(), "-c".to_owned(), SCRIPT.to_owned()];
     let mut container = engine.start(&Spec { image: image.to_owned(), command, sandbox }).await?;
+    // What the engine says of the container decides what can be seen in it.
+    let receipt = container.handle.receipt().await.ok();
+    let own_kernel = receipt.as_ref().is_some_and(|receipt| receipt.runtime.contains("runsc"));
+    let missing: Vec<&str> = receipt
+        .iter()
+        .flat_map(|receipt| &receipt.missing)
+        .filter_map(|missing| missing.split_once(": ").map(|(control, _)| control))
+        .map(|control| match control {
+            "cpus" => "CPU",
+            "pids" => "processes",
+            other => other,
+        })
+        .collect();
+    // Making files takes gVisor so long that one folder of them is a minute.
+    let most = if own_kernel { 0 } else { 2 * sandbox.tmp.inodes.max(sandbox.code.inodes) };
+    let kernel = if own_kernel { "own" } else { "shared" };
+    let _ = container.stdin.write_all(format!("{kernel} {most}\n").as_bytes()).await;
     let _ = container.stdin.shutdown().await;
     let mut answer = Vec::new();
     let read = async {
@@ -70,26 +90,74 @@ pub async fn examine(
         }
     };
     let in_time = tokio::time::timeout(DEADLINE, read).await.is_ok();
-    let receipt = container.handle.receipt().await.ok();
     container.handle.remove().await?;
-    let mut probes = judge(&String::from_utf8_lossy(&answer), &asked);
+    let expected = expectations(&asked).into_iter().filter(|(control, _)| !own_kernel || shows_in_gvisor(control));
+    let mut probes = judge(&String::from_utf8_lossy(&answer), expected, &missing);
+    if let Some(receipt) = receipt.as_ref().filter(|_| own_kernel) {
+        probes.extend(held_outside(receipt, &asked));
+    }
     if !in_time {
         let seen = format!("no end within {} s", DEADLINE.as_secs());
-        probes.push(Probe { control: "probe".to_owned(), expected: "ends".to_owned(), seen, ok: false });
+        probes.push(Probe {
+            control: "probe".to_owned(),
+            expected: "ends".to_owned(),
+            seen,
+            ok: false,
+            missing: false,
+        });
     }
     Ok(Findings { probes, receipt })
 }
 
+/// What a program sees of a control that gVisor keeps. The rest it keeps unseen: it is the filter of system calls itself, takes
+/// privileges to be unobtainable, and its namespaces and mounts are its own inventions.
+fn shows_in_gvisor(control: &str) -> bool {
+    let unseen = [
+        "loopback device",
+        "new privileges",
+        "system-call filter",
+        "mounting",
+        "new namespaces",
+        "memory",
+        "swap",
+        "CPU",
+        "processes",
+        "memory without end",
+    ];
+    !unseen.contains(&control)
+}
+
+/// What encloses an own kernel from outside, by the engine's word: the limits with its head room.
+fn held_outside(receipt: &Receipt, asked: &Sandbox) -> Vec<Probe> {
+    let row = |control: &str, name: &str, expected: String, good: &dyn Fn(&str) -> bool| {
+        let seen = receipt.controls.get(name).cloned().unwrap_or_else(|| "nothing".to_owned());
+        Probe { control: format!("{control}, by the engine"), ok: good(&seen), expected, seen, missing: false }
+    };
+    let within = |least: u64, most: u64| {
+        move |seen: &str| seen.parse::<u64>().is_ok_and(|number| number >= least && number <= most)
+    };
+    let (memory, room) = (asked.memory, 128 << 20);
+    let pids = u64::from(asked.pids);
+    vec![
+        row("memory", "memory", format!("{memory} and at most {room} for gVisor"), &within(memory, memory + room)),
+        row("swap", "swap", "off".to_owned(), &|seen| seen == "off"),
+        row("CPU", "cpus", format!("{} thousandths of a core", asked.milli_cpus), &|seen| {
+            seen.parse::<f64>().is_ok_and(|cores| (cores * 1000.0 - f64::from(asked.milli_cpus)).abs() < 1.0)
+        }),
+        row("threads", "pids", format!("{pids} and at most 256 for gVisor"), &within(pids, pids + 256)),
+    ]
+}
+
 /// Holds the lines of an answer against what was asked.
-fn judge(answer: &str, sandbox: &Sandbox) -> Vec<Probe> {
+fn judge(answer: &str, expected: impl Iterator<Item = (String, Expected)>, missing: &[&str]) -> Vec<Probe> {
     let seen: BTreeMap<&str, &str> =
         answer.lines().filter_map(|line| line.split_once('\t')).map(|(control, seen)| (control, seen.trim())).collect();
-    expectations(sandbox)
-        .into_iter()
+    expected
         .map(|(control, expected)| {
             let seen = seen.get(control.as_str()).copied();
             let ok = seen.is_some_and(|seen| expected.holds(seen));
-            Probe { control, expected: expected.text(), seen: seen.unwrap_or("nothing").to_owned(), ok }
+            let missing = missing.contains(&control.as_str());
+            Probe { control, expected: expected.text(), seen: seen.unwrap_or("nothing").to_owned(), ok, missing }
         })
         .collect()
 }
@@ -178,13 +246,15 @@ mod tests {
 
     #[test]
     fn an_answer_that_lacks_a_line_is_not_good() {
-        let probes = judge("user\t65534:65534\nprocesses\t64\n/tmp bytes\t1000000000\n", &Sandbox::new(64 * MIB, 500));
+        let expected = expectations(&Sandbox::new(64 * MIB, 500)).into_iter();
+        let probes = judge("user\t65534:65534\nprocesses\t64\n/tmp bytes\t1000000000\n", expected, &["swap"]);
         let of = |control: &str| probes.iter().find(|probe| probe.control == control).unwrap();
         assert!(of("user").ok);
         assert!(of("processes").ok);
         assert!(!of("/tmp bytes").ok, "more than was asked for");
         assert!(!of("capabilities").ok);
         assert_eq!(of("capabilities").seen, "nothing");
+        assert!(of("swap").missing && !of("user").missing);
     }
 
     #[test]

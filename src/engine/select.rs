@@ -1,7 +1,8 @@
 //! Which engine: the configured one, or the first that answers. It owns the connection and makes it anew when it broke.
 //!
 //! `auto` takes Docker when it answers quickly, else the embedded engine. What it found is kept; before it is given out
-//! again, it is asked whether it still answers, unless it was asked a moment ago.
+//! again, it is asked whether it still answers, unless it was asked a moment ago. Docker that the user's settings pin to an
+//! address is demanded: no other takes its place.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,11 +10,11 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use super::docker::{self, DockerEngine};
+use super::docker::{self, DockerEngine, Place};
 use super::embedded::EmbeddedEngine;
 use super::owner::Owner;
 use super::{Engine, EngineError, Engines};
-use crate::config::EngineChoice;
+use crate::config::{EngineChoice, EngineWish};
 
 /// For how long an answer counts. A run that finds the engine gone says so; this only saves a question a run.
 const FRESH: Duration = Duration::from_secs(1);
@@ -25,14 +26,14 @@ pub type MakeEmbedded = fn() -> Result<Arc<dyn Engine>, EngineError>;
 pub struct Selector {
     owner: Arc<Owner>,
     /// Absent: looked up each time, since a socket may appear where there was none.
-    endpoints: Option<Vec<String>>,
+    places: Option<Vec<Place>>,
     make_embedded: MakeEmbedded,
     found: Mutex<Found>,
 }
 
 #[derive(Default)]
 struct Found {
-    docker: Option<(Arc<DockerEngine>, Instant)>,
+    docker: Option<(Vec<Place>, Arc<DockerEngine>, Instant)>,
     embedded: Option<Arc<dyn Engine>>,
 }
 
@@ -40,28 +41,34 @@ impl Selector {
     /// A selector whose containers belong to `owner`.
     #[must_use]
     pub fn new(owner: Arc<Owner>, make_embedded: MakeEmbedded) -> Self {
-        Self { owner, endpoints: None, make_embedded, found: Mutex::new(Found::default()) }
+        Self { owner, places: None, make_embedded, found: Mutex::new(Found::default()) }
     }
 
     /// The same, looking for Docker at these endpoints only.
     #[must_use]
     pub fn at(mut self, endpoints: Vec<String>) -> Self {
-        self.endpoints = Some(endpoints);
+        self.places = Some(endpoints.into_iter().map(|endpoint| Place::new(endpoint, "given")).collect());
         self
     }
 
-    async fn docker(&self, found: &mut Found, deadline: Duration) -> Result<Arc<dyn Engine>, EngineError> {
-        if let Some((engine, asked)) = &mut found.docker {
-            if asked.elapsed() < FRESH || engine.answers(deadline).await {
+    async fn docker(
+        &self,
+        found: &mut Found,
+        wish: &EngineWish,
+        deadline: Duration,
+    ) -> Result<Arc<dyn Engine>, EngineError> {
+        let places = self.places.clone().unwrap_or_else(|| docker::places(wish).usable());
+        if let Some((here, engine, asked)) = &mut found.docker {
+            let fresh = asked.elapsed() < FRESH && !engine.is_lost();
+            if *here == places && (fresh || engine.answers(deadline).await) {
                 *asked = Instant::now();
                 return Ok(Arc::clone(engine) as Arc<dyn Engine>);
             }
             found.docker = None;
         }
-        let endpoints = self.endpoints.clone().unwrap_or_else(docker::endpoints);
-        let engine = DockerEngine::connect_to(&endpoints, Arc::clone(&self.owner), deadline).await.0;
+        let engine = DockerEngine::connect_to(&places, Arc::clone(&self.owner), deadline).await.0;
         let engine = Arc::new(engine?);
-        found.docker = Some((Arc::clone(&engine), Instant::now()));
+        found.docker = Some((places, Arc::clone(&engine), Instant::now()));
         Ok(engine)
     }
 
@@ -77,12 +84,15 @@ impl Selector {
 
 #[async_trait]
 impl Engines for Selector {
-    async fn engine(&self, choice: EngineChoice) -> Result<Arc<dyn Engine>, EngineError> {
+    async fn engine(&self, wish: &EngineWish) -> Result<Arc<dyn Engine>, EngineError> {
         let mut found = self.found.lock().await;
-        match choice {
-            EngineChoice::Docker => self.docker(&mut found, docker::PATIENT).await,
+        match wish.choice {
             EngineChoice::Embedded => self.embedded(&mut found),
-            EngineChoice::Auto => match self.docker(&mut found, docker::QUICK).await {
+            EngineChoice::Docker => self.docker(&mut found, wish, docker::PATIENT).await,
+            EngineChoice::Auto if wish.docker_host.is_some() || wish.docker_context.is_some() => {
+                self.docker(&mut found, wish, docker::PATIENT).await
+            }
+            EngineChoice::Auto => match self.docker(&mut found, wish, docker::QUICK).await {
                 Ok(engine) => Ok(engine),
                 Err(unreachable) => self.embedded(&mut found).map_err(|embedded| both(unreachable, &embedded)),
             },
@@ -122,11 +132,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let owner = Arc::new(Owner::claim_in(folder.path()).unwrap());
         let selector = Selector::new(owner, no_embedded).at(vec!["unix:///nonexistent.sock".to_owned()]);
-        let Err(error) = selector.engine(EngineChoice::Auto).await else { panic!("an engine") };
+        let Err(error) = selector.engine(&EngineChoice::Auto.into()).await else { panic!("an engine") };
         let text = error.to_string();
         assert!(text.contains("unix:///nonexistent.sock (no such socket), embedded (left out"), "{text}");
         assert!(!text.contains('\n'));
-        assert!(selector.engine(EngineChoice::Docker).await.is_err());
-        assert!(selector.engine(EngineChoice::Embedded).await.is_err());
+        assert!(selector.engine(&EngineChoice::Docker.into()).await.is_err());
+        assert!(selector.engine(&EngineChoice::Embedded.into()).await.is_err());
     }
 }

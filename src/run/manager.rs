@@ -146,7 +146,7 @@ impl Manager {
 
     /// The image of a language, on its way: `None` when the engine has it. The pull goes on while the ticket is held.
     pub async fn fetch(&self, language: &Language, settings: &Settings) -> Result<Option<Ticket>, EngineError> {
-        let engine = self.engines.engine(settings.engine).await?;
+        let engine = self.engines.engine(&settings.engine_wish()).await?;
         if engine.image(&language.image).await?.is_some() {
             return Ok(None);
         }
@@ -284,7 +284,7 @@ impl Manager {
         let (language, settings) = (language.clone(), Arc::clone(settings));
         let file_name = file_name.unwrap_or(&language.file_name).to_owned();
         tokio::spawn(async move {
-            let Ok(engine) = manager.engines.engine(settings.engine).await else { return };
+            let Ok(engine) = manager.engines.engine(&settings.engine_wish()).await else { return };
             let language = manager.bakery.best(&engine, &language, true, async {}).await;
             // What a waiting container has in common with its run does not depend on the program.
             let mut snippet = Snippet::placeholder(&language);

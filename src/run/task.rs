@@ -15,7 +15,6 @@ use super::pool::{Pool, Recipe, Taken, Waiting};
 use super::pulls::Pulls;
 use super::stage::{self, Job, Sequence, StageEnd};
 use super::verdict::{self, Verdict};
-use crate::config::Isolation;
 use crate::engine::ledger::Ledger;
 use crate::engine::owner::random_id;
 use crate::engine::{Container, Engine, EngineError, Engines, Spec};
@@ -109,12 +108,6 @@ impl Task {
 
     async fn execute(&mut self, record: &mut Record) -> Result<Verdict, EngineError> {
         let cancel = self.voice.cancel.clone();
-        if let Isolation::Gvisor | Isolation::Kata = self.request.settings.isolation {
-            // Asked for by name, it is this or nothing: no engine of this version starts either.
-            return Ok(Verdict::failure(
-                "no engine offers the isolation that is set; set isolation = \"auto\"".to_owned(),
-            ));
-        }
         let _turn = match self.request.turns.clone() {
             None => None,
             // Nobody closes it.
@@ -123,8 +116,8 @@ impl Task {
                 None => return Ok(Verdict::cancelled()),
             },
         };
-        let choice = self.request.settings.engine;
-        let Some(engine) = cancel.run_until_cancelled(self.engines.engine(choice)).await else {
+        let wish = self.request.settings.engine_wish();
+        let Some(engine) = cancel.run_until_cancelled(self.engines.engine(&wish)).await else {
             return Ok(Verdict::cancelled());
         };
         let engine = engine?;

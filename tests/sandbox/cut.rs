@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runpen::config::EngineChoice;
-use runpen::engine::docker::{DockerEngine, PATIENT};
+use runpen::engine::docker::{DockerEngine, PATIENT, Place};
 use runpen::engine::select::{Selector, no_embedded};
 use runpen::engine::{Engine, Engines};
 use tokio::net::{UnixListener, UnixStream};
@@ -55,7 +55,8 @@ impl Wire {
 async fn an_engine_that_goes_away_in_the_middle_hangs_nothing() {
     let bench = Bench::new().await;
     let wire = Wire::lay(&bench);
-    let (engine, _) = DockerEngine::connect_to(&[wire.endpoint()], Arc::clone(&bench.owner), PATIENT).await;
+    let (engine, _) =
+        DockerEngine::connect_to(&[Place::new(wire.endpoint(), "a test")], Arc::clone(&bench.owner), PATIENT).await;
     let engine = engine.unwrap();
     let mut container = engine.start(&spec(ALPINE, &["/bin/sh", "-c", "echo up; sleep 600"], sandbox())).await.unwrap();
     assert_eq!(first(&mut container).await, "up\n");
@@ -75,7 +76,8 @@ async fn an_engine_that_goes_away_in_the_middle_hangs_nothing() {
 async fn what_waits_for_its_input_ends_when_the_server_is_gone() {
     let bench = Bench::new().await;
     let wire = Wire::lay(&bench);
-    let (engine, _) = DockerEngine::connect_to(&[wire.endpoint()], Arc::clone(&bench.owner), PATIENT).await;
+    let (engine, _) =
+        DockerEngine::connect_to(&[Place::new(wire.endpoint(), "a test")], Arc::clone(&bench.owner), PATIENT).await;
     let command = ["/bin/sh", "-c", "echo up; read -r line"];
     let mut container = engine.unwrap().start(&spec(ALPINE, &command, sandbox())).await.unwrap();
     assert_eq!(first(&mut container).await, "up\n");
@@ -93,13 +95,13 @@ async fn an_engine_that_comes_back_is_found_again() {
     let bench = Bench::new().await;
     let wire = Wire::lay(&bench);
     let selector = Selector::new(Arc::clone(&bench.owner), no_embedded).at(vec![wire.endpoint()]);
-    selector.engine(EngineChoice::Auto).await.unwrap();
+    selector.engine(&EngineChoice::Auto.into()).await.unwrap();
     wire.cut().await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    let Err(error) = selector.engine(EngineChoice::Auto).await else { panic!("an engine that is cut") };
+    let Err(error) = selector.engine(&EngineChoice::Auto.into()).await else { panic!("an engine that is cut") };
     assert!(error.to_string().contains("wire.sock (no such socket)"), "{error}");
     let wire = Wire::lay(&bench);
-    let engine = selector.engine(EngineChoice::Auto).await.unwrap();
+    let engine = selector.engine(&EngineChoice::Auto.into()).await.unwrap();
     assert_eq!(engine.info().await.unwrap().endpoint, wire.endpoint());
     wire.cut().await;
 }

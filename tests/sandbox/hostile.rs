@@ -3,7 +3,9 @@
 use runpen::engine::{Engine, Image};
 use serde_json::json;
 
-use crate::support::{ALPINE, Bench, PYTHON, Ran, docker, docker_with, finish, inspect, probe, sandbox, spec};
+use crate::support::{
+    ALPINE, Bench, PYTHON, Ran, at_home, at_home_with, carry, docker, elsewhere, finish, inspect, probe, sandbox, spec,
+};
 
 /// An image that is removed with this.
 struct Hostile(String);
@@ -12,14 +14,15 @@ impl Hostile {
     /// An image with other metadata on top of a good one.
     fn changed(bench: &Bench, base: &str, changes: &[&str]) -> Self {
         let name = format!("runpen-hostile/{}:1", bench.owner.id());
-        let container = docker(&["create", "--network", "none", base, "true"]);
+        let container = at_home(&["create", "--network", "none", base, "true"]);
         let mut arguments = vec!["commit"];
         for change in changes {
             arguments.extend(["--change", *change]);
         }
         arguments.extend([container.trim(), &name]);
-        docker(&arguments);
-        docker(&["rm", "-v", container.trim()]);
+        at_home(&arguments);
+        at_home(&["rm", "-v", container.trim()]);
+        carry(&name);
         Self(name)
     }
 
@@ -27,14 +30,18 @@ impl Hostile {
     fn built(bench: &Bench, base: &str, command: &str) -> Self {
         let name = format!("runpen-hostile/{}:1", bench.owner.id());
         let recipe = format!("FROM {base}\nRUN {command}\n");
-        docker_with(&["build", "--network", "none", "--force-rm", "-t", &name, "-"], &recipe);
+        at_home_with(&["build", "--network", "none", "--force-rm", "-t", &name, "-"], &recipe);
+        carry(&name);
         Self(name)
     }
 }
 
 impl Drop for Hostile {
     fn drop(&mut self) {
-        docker(&["rmi", "-f", &self.0]);
+        at_home(&["rmi", "-f", &self.0]);
+        if elsewhere() {
+            docker(&["rmi", "-f", &self.0]);
+        }
     }
 }
 

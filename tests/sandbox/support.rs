@@ -156,14 +156,39 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
 
 /// Runs the `docker` command, which knows nothing of our code.
 pub(crate) fn docker(arguments: &[&str]) -> String {
-    docker_with(arguments, "")
+    run(Command::new("docker").args(arguments), "")
+}
+
+/// Whether the engine under test is another than this machine's own.
+pub(crate) fn elsewhere() -> bool {
+    std::env::var_os("DOCKER_HOST").is_some()
+}
+
+/// Runs it at this machine's own engine: not every engine makes images in every way.
+pub(crate) fn at_home(arguments: &[&str]) -> String {
+    at_home_with(arguments, "")
 }
 
 /// The same with standard input.
-pub(crate) fn docker_with(arguments: &[&str], input: &str) -> String {
+pub(crate) fn at_home_with(arguments: &[&str], input: &str) -> String {
+    run(Command::new("docker").args(arguments).env_remove("DOCKER_HOST"), input)
+}
+
+/// Brings an image that was made at home to the engine under test.
+pub(crate) fn carry(image: &str) {
+    if elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("image.tar");
+        let file = file.to_str().unwrap();
+        at_home(&["save", "-o", file, image]);
+        docker(&["load", "-i", file]);
+    }
+}
+
+fn run(command: &mut Command, input: &str) -> String {
     use std::io::Write;
-    let mut child = Command::new("docker")
-        .args(arguments)
+    let shown = format!("{command:?}");
+    let mut child = command
         .env("DOCKER_BUILDKIT", "0")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -173,7 +198,7 @@ pub(crate) fn docker_with(arguments: &[&str], input: &str) -> String {
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "docker {arguments:?}: {stdout}{stderr}");
+    assert!(output.status.success(), "{shown}: {stdout}{stderr}");
     stdout.into_owned()
 }
 

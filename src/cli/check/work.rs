@@ -89,7 +89,7 @@ pub(super) struct Bench {
 pub(super) async fn digests(documents: &[Document], engines: &Arc<dyn Engines>) -> HashMap<String, (String, String)> {
     let mut digests = HashMap::new();
     let Some(first) = documents.first() else { return digests };
-    let Ok(engine) = engines.engine(first.settings.engine).await else { return digests };
+    let Ok(engine) = engines.engine(&first.settings.engine_wish()).await else { return digests };
     let engine: Arc<dyn Engine> = engine;
     for document in documents {
         for block in &document.page.blocks {

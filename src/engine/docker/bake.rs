@@ -41,6 +41,7 @@ pub(super) async fn bake(shared: &Arc<Shared>, spec: &BakeSpec) -> Result<(), En
     let created = within(shared.client.create_container(Some(options), body(shared, spec, &facts.id)))
         .await
         .map_err(|error| failure(&reason(&error)))?;
+    shared.owner.opens(&shared.endpoint, &name);
     let guard = Guard::new(Arc::clone(shared), created.id, name);
     let baked = async {
         within(shared.client.start_container(&guard.id, None::<StartContainerOptions>))
@@ -94,6 +95,8 @@ fn body(shared: &Shared, spec: &BakeSpec, image: &str) -> ContainerCreateBody {
             memory: Some(memory),
             memory_swap: Some(memory),
             pids_limit: Some(512),
+            // Podman has none of its own for these that every machine would take.
+            ulimits: Some(vec![hardening::ulimit("nofile", 4096), hardening::ulimit("nproc", 4096)]),
             log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
             ..HostConfig::default()
         }),

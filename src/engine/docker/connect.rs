@@ -1,21 +1,28 @@
-//! Where an engine may be, and which one answers. It owns the order of candidates; nothing is started or installed.
+//! Which of the places that [`super::find`] names answers. Nothing is started or installed.
 //!
 //! bollard never dials when it connects, so every candidate is asked for its version with a deadline of our own. All are
 //! asked at once, and the first in order that answered is taken: a dead socket costs no time.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::future::join_all;
 
 use super::error::reason;
+use super::far::{self, Raw, Signs};
+use super::find::Place;
 use crate::engine::EngineError;
 
 /// How long a candidate may take when nobody asked for Docker by name.
 pub const QUICK: Duration = Duration::from_millis(300);
 /// How long it may take when the user asked for it.
 pub const PATIENT: Duration = Duration::from_secs(3);
+
+/// How long one on another machine may take: `ssh` shakes hands with it and perhaps with a host in between. Somebody has
+/// chosen it, so the wait is expected.
+const FAR: Duration = Duration::from_secs(15);
 
 /// Seconds bollard waits for an answer's head. Far away: every call has a deadline of ours, and a pull or a wait may be
 /// silent for long.
@@ -26,6 +33,8 @@ const BOLLARD_TIMEOUT: u64 = 24 * 60 * 60;
 pub struct Attempt {
     /// `unix:///path` or `tcp://host:port`.
     pub endpoint: String,
+    /// Who named it.
+    pub source: String,
     /// The engine's version, or why there is none.
     pub answer: Result<String, String>,
 }
@@ -35,38 +44,29 @@ pub(super) struct Connection {
     pub(super) client: Docker,
     pub(super) endpoint: String,
     pub(super) version: String,
+    pub(super) kind: Kind,
+    /// Of one on another machine.
+    pub(super) signs: Option<Arc<Signs>>,
+    /// Of Podman.
+    pub(super) raw: Option<Raw>,
 }
 
-/// Endpoints to try, best first: what `DOCKER_HOST` says and nothing else, or the sockets engines usually have.
-#[must_use]
-pub fn endpoints() -> Vec<String> {
-    candidates(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()), dirs::home_dir().as_deref())
-}
-
-fn candidates(variable: impl Fn(&str) -> Option<String>, home: Option<&Path>) -> Vec<String> {
-    if let Some(host) = variable("DOCKER_HOST") {
-        return vec![host.trim().to_owned()];
-    }
-    let mut paths = vec![PathBuf::from("/var/run/docker.sock")];
-    let runtime = variable("XDG_RUNTIME_DIR").map(PathBuf::from);
-    paths.extend(runtime.iter().map(|dir| dir.join("docker.sock")));
-    paths.extend(home.into_iter().flat_map(|home| {
-        [".docker/run/docker.sock", ".colima/default/docker.sock", ".orbstack/run/docker.sock", ".rd/docker.sock"]
-            .map(|path| home.join(path))
-    }));
-    paths.extend(runtime.iter().map(|dir| dir.join("podman/podman.sock")));
-    paths.push(PathBuf::from("/run/podman/podman.sock"));
-    paths.into_iter().map(|path| format!("unix://{}", path.display())).collect()
+/// What speaks Docker's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Docker,
+    Podman,
 }
 
 /// Asks every candidate, and gives the best that answered beside what each said.
-pub(super) async fn connect(endpoints: &[String], deadline: Duration) -> (Option<Connection>, Vec<Attempt>) {
-    let answers = join_all(endpoints.iter().map(|endpoint| dial(endpoint, deadline))).await;
+pub(super) async fn connect(places: &[Place], deadline: Duration) -> (Option<Connection>, Vec<Attempt>) {
+    let answers = join_all(places.iter().map(|place| dial(place, deadline))).await;
     let mut best = None;
     let mut attempts = Vec::with_capacity(answers.len());
-    for (endpoint, answer) in endpoints.iter().zip(answers) {
+    for (place, answer) in places.iter().zip(answers) {
         attempts.push(Attempt {
-            endpoint: endpoint.clone(),
+            endpoint: place.endpoint.clone(),
+            source: place.source.clone(),
             answer: answer.as_ref().map(|connection| connection.version.clone()).map_err(Clone::clone),
         });
         best = best.or(answer.ok());
@@ -97,60 +97,72 @@ pub(super) fn unreachable(attempts: &[Attempt]) -> EngineError {
 
 const NO_SOCKET: &str = "no such socket";
 
-async fn dial(endpoint: &str, deadline: Duration) -> Result<Connection, String> {
-    let client = client(endpoint)?;
+async fn dial(place: &Place, deadline: Duration) -> Result<Connection, String> {
+    if let Some(refused) = &place.refused {
+        return Err(refused.clone());
+    }
+    let (client, signs) = client(place)?;
+    // What somebody named is waited for: a loaded Podman takes longer than half a second.
+    let least = if signs.is_some() {
+        FAR
+    } else if place.named {
+        PATIENT
+    } else {
+        deadline
+    };
+    let deadline = deadline.max(least);
+    let complaint = || signs.as_ref().and_then(|signs| signs.complaint());
     let version = tokio::time::timeout(deadline, client.version()).await;
     let version = match version {
-        Err(_) => return Err(format!("no answer within {} ms", deadline.as_millis())),
-        Ok(Err(error)) => return Err(reason(&error)),
+        Err(_) => return Err(complaint().unwrap_or_else(|| format!("no answer within {} ms", deadline.as_millis()))),
+        // What `ssh` says is worth more than that its stream ended.
+        Ok(Err(error)) => return Err(complaint().unwrap_or_else(|| reason(&error))),
         Ok(Ok(version)) => version,
     };
+    let podman = version.components.iter().flatten().any(|component| component.name.contains("Podman"));
+    let kind = if podman { Kind::Podman } else { Kind::Docker };
     let version = version.version.unwrap_or_else(|| "unknown".to_owned());
-    Ok(Connection { client, endpoint: endpoint.to_owned(), version })
+    let raw = if podman { Some(Raw::new(place)?) } else { None };
+    Ok(Connection { client, endpoint: place.endpoint.clone(), version, kind, signs, raw })
 }
 
-fn client(endpoint: &str) -> Result<Docker, String> {
+fn client(place: &Place) -> Result<(Docker, Option<Arc<Signs>>), String> {
+    let endpoint = &place.endpoint;
     if let Some(path) = endpoint.strip_prefix("unix://") {
         if !Path::new(path).exists() {
             return Err(NO_SOCKET.to_owned());
         }
         return Docker::connect_with_unix(endpoint, BOLLARD_TIMEOUT, API_DEFAULT_VERSION)
+            .map(|client| (client, None))
             .map_err(|error| reason(&error));
     }
-    if endpoint.starts_with("tcp://") || endpoint.starts_with("http://") {
-        return Docker::connect_with_http(endpoint, BOLLARD_TIMEOUT, API_DEFAULT_VERSION)
+    #[cfg(windows)]
+    if endpoint.starts_with("npipe://") {
+        return Docker::connect_with_named_pipe(endpoint, BOLLARD_TIMEOUT, API_DEFAULT_VERSION)
+            .map(|client| (client, None))
             .map_err(|error| reason(&error));
+    }
+    if place.is_far() {
+        return far::client(place, BOLLARD_TIMEOUT).map(|(client, signs)| (client, Some(signs)));
     }
     let scheme = endpoint.split("://").next().unwrap_or(endpoint);
-    Err(format!("{scheme} is not supported here; use unix:// or tcp://"))
+    Err(format!("{scheme} is not supported here; use unix://, tcp:// or ssh://"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn docker_host_overrules_the_usual_sockets() {
-        let given = candidates(|name| (name == "DOCKER_HOST").then(|| " unix:///x.sock ".to_owned()), None);
-        assert_eq!(given, ["unix:///x.sock"]);
-        let usual =
-            candidates(|name| (name == "XDG_RUNTIME_DIR").then(|| "/run/user/7".to_owned()), Some(Path::new("/h")));
-        assert_eq!(usual[0], "unix:///var/run/docker.sock");
-        assert_eq!(usual[1], "unix:///run/user/7/docker.sock");
-        assert!(usual.contains(&"unix:///h/.docker/run/docker.sock".to_owned()));
-        assert_eq!(usual.last().unwrap(), "unix:///run/podman/podman.sock");
-    }
-
     #[tokio::test]
     async fn nothing_there_says_what_was_tried_and_what_to_do() {
-        let endpoints = ["unix:///nonexistent/docker.sock".to_owned(), "ssh://host".to_owned()];
-        let (connection, attempts) = connect(&endpoints, QUICK).await;
+        let places = ["unix:///nonexistent/docker.sock", "vsock://host"].map(|endpoint| Place::new(endpoint, "a test"));
+        let (connection, attempts) = connect(&places, QUICK).await;
         assert!(connection.is_none());
         let text = unreachable(&attempts[..1]).to_string();
         assert!(text.contains("unix:///nonexistent/docker.sock (no such socket)"), "{text}");
         assert!(text.contains("DOCKER_HOST"), "{text}");
         let text = unreachable(&attempts).to_string();
-        assert!(text.contains("ssh://host (ssh is not supported"), "{text}");
+        assert!(text.contains("vsock://host (vsock is not supported"), "{text}");
         assert!(!text.contains('\n'));
     }
 
@@ -161,7 +173,7 @@ mod tests {
         let _listener = tokio::net::UnixListener::bind(&path).unwrap();
         let endpoint = format!("unix://{}", path.display());
         let started = std::time::Instant::now();
-        let (_, attempts) = connect(&[endpoint], Duration::from_millis(100)).await;
+        let (_, attempts) = connect(&[Place::new(endpoint, "a test")], Duration::from_millis(100)).await;
         assert!(started.elapsed() < Duration::from_secs(2));
         assert_eq!(attempts[0].answer, Err("no answer within 100 ms".to_owned()));
     }

@@ -11,20 +11,20 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bollard::Docker;
 use bollard::container::AttachContainerResults;
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions,
-    WaitContainerOptions,
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, StartContainerOptions, WaitContainerOptions,
 };
 use futures_util::StreamExt;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::connect::Kind;
 use super::error::{failed, reason, start_failure, status, within};
-use super::{Shared, hardening, image, reap, receipt, stream};
+use super::runtime::{self, Runtime};
+use super::{Shared, hardening, image, inspect, reap, receipt, seccomp, stream};
 use crate::engine::{Container, EngineError, Exit, Handle, Spec};
 use crate::protocol::Receipt;
 
@@ -33,16 +33,21 @@ type Later<T> = watch::Receiver<Option<Result<T, EngineError>>>;
 
 /// Makes and starts a container. Run it in a task of its own: see the module's theory of operation.
 pub(super) async fn start(shared: Arc<Shared>, spec: Spec) -> Result<Container, EngineError> {
-    let Some(facts) = image::inspect(&shared.client, &spec.image).await? else {
+    let runtime = runtime::choose(&shared, spec.sandbox.isolation).await?;
+    let look = image::inspect(&shared.client, &spec.image);
+    let Some(facts) = shared.linked(look).await? else {
         return Err(image::missing(&spec.image, "the engine does not have it"));
     };
     if let Err(error) = shared.owner.uses(&shared.endpoint) {
         tracing::warn!("cannot note who owns containers at {}: {error}", shared.endpoint);
     }
-    let asked = hardening::host_config(&spec.sandbox, &facts.volumes);
+    let dialect = dialect(&shared, runtime);
+    let asked = hardening::host_config(&spec.sandbox, &facts.volumes, &dialect);
     let (guard, warnings) = create(&shared, &spec, &facts.id, asked.clone()).await?;
-    match launch(&spec, &guard).await {
-        Ok(streams) => Ok(serve(guard, streams, receipt::Asked { host_config: asked, warnings, image: facts.image })),
+    match shared.linked(launch(&spec, &guard)).await {
+        Ok(streams) => {
+            Ok(serve(guard, streams, receipt::Asked { host_config: asked, dialect, warnings, image: facts.image }))
+        }
         Err(error) => {
             // The caller hears of the failure when nothing of it is left.
             if let Err(second) = guard.remove().await {
@@ -53,6 +58,17 @@ pub(super) async fn start(shared: Arc<Shared>, spec: Spec) -> Result<Container, 
     }
 }
 
+/// How this engine wants to be told.
+fn dialect(shared: &Shared, runtime: Option<Runtime>) -> hardening::Dialect {
+    let seccomp = match (shared.kind, shared.is_near()) {
+        (Kind::Docker, _) => Some(seccomp::profile().to_owned()),
+        // Podman takes the path of a file, so the file has to be where it is.
+        (Kind::Podman, true) => seccomp::file(),
+        (Kind::Podman, false) => None,
+    };
+    hardening::Dialect { podman: shared.kind == Kind::Podman, seccomp, runtime }
+}
+
 async fn create(
     shared: &Arc<Shared>,
     spec: &Spec,
@@ -61,15 +77,29 @@ async fn create(
 ) -> Result<(Guard, Vec<String>), EngineError> {
     let name = shared.next_name();
     let options = CreateContainerOptionsBuilder::default().name(&name).build();
-    match within(shared.client.create_container(Some(options), body(shared, spec, image, host_config))).await {
+    shared.owner.opens(&shared.endpoint, &name);
+    let create = within(shared.client.create_container(Some(options), body(shared, spec, image, host_config)));
+    let answer = tokio::select! {
+        answer = create => answer,
+        () = shared.pulse.lost() => {
+            shared.owner.owe(&shared.endpoint, &name);
+            return Err(shared.link_lost());
+        }
+    };
+    match answer {
         Ok(answer) => Ok((Guard::new(Arc::clone(shared), answer.id, name), answer.warnings)),
-        Err(error) if status(&error) == Some(404) => Err(image::missing(&spec.image, reason(&error))),
+        Err(error) if status(&error) == Some(404) => {
+            shared.owner.closes(&shared.endpoint, &name);
+            Err(image::missing(&spec.image, reason(&error)))
+        }
         Err(error) => {
             let failure = failed(format!("create container {name} of {}", spec.image), reason(&error));
             // An answer that is an error says that there is no container. No answer says nothing.
             if status(&error).is_none() {
-                let client = shared.client.clone();
-                tokio::spawn(async move { reap::remove_unborn(&client, &name).await });
+                shared.owner.owe(&shared.endpoint, &name);
+                reap::settle(shared);
+            } else {
+                shared.owner.closes(&shared.endpoint, &name);
             }
             Err(failure)
         }
@@ -106,9 +136,12 @@ fn body(shared: &Shared, spec: &Spec, image: &str, host_config: HostConfig) -> C
 async fn launch(spec: &Spec, guard: &Guard) -> Result<AttachContainerResults, EngineError> {
     let Guard { shared, id, name, .. } = guard;
     let options = AttachContainerOptionsBuilder::default().stream(true).stdin(true).stdout(true).stderr(true).build();
-    let streams = within(shared.client.attach_container(id, Some(options)))
-        .await
-        .map_err(|error| failed(format!("attach to container {name} of {}", spec.image), reason(&error)))?;
+    let streams =
+        within(shared.client.attach_container(id, Some(options))).await.map_err(|error| match reason(&error) {
+            // Podman sets a container up when it is attached to, so what is wrong with its command is told here.
+            said if said.contains("exec: ") => start_failure(&spec.image, &spec.command, name, &error),
+            said => failed(format!("attach to container {name} of {}", spec.image), said),
+        })?;
     within(shared.client.start_container(id, None::<StartContainerOptions>))
         .await
         .map_err(|error| start_failure(&spec.image, &spec.command, name, &error))?;
@@ -122,9 +155,9 @@ fn serve(guard: Guard, streams: AttachContainerResults, asked: receipt::Asked) -
     tokio::spawn(stream::pump(streams.output, sender, ended));
 
     let (exit, exited) = watch::channel(None);
-    let (client, id, name) = (guard.shared.client.clone(), guard.id.clone(), guard.name.clone());
+    let (shared, id, name) = (Arc::clone(&guard.shared), guard.id.clone(), guard.name.clone());
     let watching = tokio::spawn(async move {
-        let answer = watch_end(&client, &id, &name).await;
+        let answer = shared.linked(watch_end(&shared, &id, &name)).await;
         exit.send_replace(Some(answer));
         end.send_replace(true);
     });
@@ -132,7 +165,7 @@ fn serve(guard: Guard, streams: AttachContainerResults, asked: receipt::Asked) -
     let (sent, receipted) = watch::channel(None);
     let (shared, id) = (Arc::clone(&guard.shared), guard.id.clone());
     let looking = tokio::spawn(async move {
-        sent.send_replace(Some(receipt::look(&shared, &id, &asked).await));
+        sent.send_replace(Some(shared.linked(receipt::look(&shared, &id, &asked)).await));
     });
 
     let handle = Held { guard, exited, receipted, tasks: [watching, looking] };
@@ -140,9 +173,9 @@ fn serve(guard: Guard, streams: AttachContainerResults, asked: receipt::Asked) -
 }
 
 /// Waits for the end, and asks then whether memory was the reason.
-async fn watch_end(client: &Docker, id: &str, name: &str) -> Result<Exit, EngineError> {
+async fn watch_end(shared: &Shared, id: &str, name: &str) -> Result<Exit, EngineError> {
     // No condition: what has ended already is told at once, since nothing removes it but us.
-    let status_code = match client.wait_container(id, None::<WaitContainerOptions>).next().await {
+    let status_code = match shared.client.wait_container(id, None::<WaitContainerOptions>).next().await {
         Some(Ok(answer)) => answer.status_code,
         // bollard makes an error of every status but 0.
         Some(Err(Error::DockerContainerWaitError { code, .. })) => code,
@@ -150,7 +183,7 @@ async fn watch_end(client: &Docker, id: &str, name: &str) -> Result<Exit, Engine
         Some(Err(error)) => return Err(failed(format!("wait for container {name}"), reason(&error))),
         None => return Err(failed(format!("wait for container {name}"), "the engine closed the connection")),
     };
-    let state = within(client.inspect_container(id, None::<InspectContainerOptions>)).await;
+    let state = within(inspect::inspect(shared, id)).await;
     let out_of_memory = state.ok().and_then(|answer| answer.state?.oom_killed).unwrap_or(false);
     Ok(Exit { status: i32::try_from(status_code).unwrap_or(255), out_of_memory })
 }
@@ -166,7 +199,6 @@ pub(super) struct Guard {
 
 impl Guard {
     pub(super) fn new(shared: Arc<Shared>, id: String, name: String) -> Self {
-        shared.owner.made();
         Self { shared, id, name, removed: Mutex::new(false), runtime: tokio::runtime::Handle::current() }
     }
 
@@ -174,9 +206,13 @@ impl Guard {
         // Held over the call on purpose: a second caller returns when it is gone, not before.
         let mut removed = self.removed.lock().await;
         if !*removed {
-            reap::remove(&self.shared.client, &self.id).await?;
+            let gone = self.shared.linked(reap::remove(&self.shared.client, &self.id)).await;
+            if gone.is_err() {
+                self.shared.owner.owe(&self.shared.endpoint, &self.name);
+            }
+            gone?;
+            self.shared.owner.closes(&self.shared.endpoint, &self.name);
             *removed = true;
-            self.shared.owner.removed();
         }
         Ok(())
     }
@@ -189,9 +225,12 @@ impl Drop for Guard {
         }
         let (shared, id, name) = (Arc::clone(&self.shared), self.id.clone(), self.name.clone());
         self.runtime.spawn(async move {
-            match reap::remove(&shared.client, &id).await {
-                Ok(()) => shared.owner.removed(),
-                Err(error) => tracing::warn!("container {name} is left: {error}"),
+            match shared.linked(reap::remove(&shared.client, &id)).await {
+                Ok(()) => shared.owner.closes(&shared.endpoint, &name),
+                Err(error) => {
+                    shared.owner.owe(&shared.endpoint, &name);
+                    tracing::warn!("container {name} is left: {error}");
+                }
             }
         });
     }

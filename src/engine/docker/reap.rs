@@ -2,24 +2,33 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 
+use super::Shared;
 use super::error::{DEADLINE, failed, reason, status, within};
 use crate::engine::EngineError;
 use crate::engine::owner::{self, Dead, Owner};
+
+/// How long after an owner's end something of it may still come into being at an engine on another machine: its own socket
+/// gives up after ten seconds, and a host in between may take its time.
+const SETTLED: Duration = Duration::from_secs(60);
 
 /// Label with the id of the owner.
 pub const OWNER_LABEL: &str = "dev.runpen.owner";
 /// Label with the version of Runpen that made the container.
 pub const VERSION_LABEL: &str = "dev.runpen.version";
 
+/// Label with the name of the machine that made the container, for those who share an engine with others.
+pub const HOST_LABEL: &str = "dev.runpen.host";
+
 /// The labels of every container. They are set on the container, so an image's labels of the same name lose.
 pub(super) fn labels(owner: &Owner) -> HashMap<String, String> {
-    [(OWNER_LABEL, owner.id()), (VERSION_LABEL, env!("CARGO_PKG_VERSION"))]
+    [(OWNER_LABEL, owner.id()), (HOST_LABEL, owner::host_name()), (VERSION_LABEL, env!("CARGO_PKG_VERSION"))]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
 }
@@ -30,22 +39,52 @@ pub(super) async fn remove(client: &Docker, name: &str) -> Result<(), EngineErro
     match within(client.remove_container(name, Some(force()))).await {
         Ok(()) => Ok(()),
         Err(error) if status(&error) == Some(404) => Ok(()),
+        // Podman between two states of a container: it is asked again.
+        Err(error) if reason(&error).contains("container state improper") => insist(client, name).await,
         // Somebody else is at it.
         Err(error) if status(&error) == Some(409) => gone(client, name).await,
         Err(error) => Err(failed(operation(), reason(&error))),
     }
 }
 
-/// Removes a container that may still be coming into being: its creation was given up on, and the engine may finish it
-/// after we have looked.
-pub(super) async fn remove_unborn(client: &Docker, name: &str) {
-    for wait in [0, 1, 4, 15, 40] {
-        tokio::time::sleep(Duration::from_secs(wait)).await;
+/// Pays what is owed at this engine, in the background: containers whose making was never answered, and those that could
+/// not be removed while the link was lost. The engine may finish one after we have looked, so it looks more than once.
+pub(super) fn settle(shared: &Arc<Shared>) {
+    let names = shared.owner.owed(&shared.endpoint);
+    if names.is_empty() {
+        return;
+    }
+    let shared = Arc::downgrade(shared);
+    tokio::spawn(async move {
+        for wait in [0, 1, 4, 15, 40] {
+            tokio::time::sleep(Duration::from_secs(wait)).await;
+            let Some(shared) = shared.upgrade() else { return };
+            for name in &names {
+                match within(shared.client.remove_container(name, Some(force()))).await {
+                    Ok(()) => shared.owner.closes(&shared.endpoint, name),
+                    // By now the engine would have made it.
+                    Err(error) if status(&error) == Some(404) && wait >= 15 => {
+                        shared.owner.closes(&shared.endpoint, name);
+                    }
+                    Err(error) => tracing::debug!("container {name} is owed: {}", reason(&error)),
+                }
+            }
+        }
+    });
+}
+
+/// Removes a container whose engine says that it cannot just now.
+async fn insist(client: &Docker, name: &str) -> Result<(), EngineError> {
+    let mut last = String::new();
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
         match within(client.remove_container(name, Some(force()))).await {
-            Ok(()) => return,
-            Err(error) => tracing::debug!("container {name} whose creation failed: {}", reason(&error)),
+            Ok(()) => return Ok(()),
+            Err(error) if status(&error) == Some(404) => return Ok(()),
+            Err(error) => last = reason(&error),
         }
     }
+    Err(failed(format!("remove container {name}"), last))
 }
 
 fn force() -> bollard::query_parameters::RemoveContainerOptions {
@@ -90,7 +129,12 @@ pub(super) async fn sweep(client: &Docker, endpoint: &str, folder: &Path) -> Res
                 }
             }
         }
-        if clean && let Err(error) = one.swept(endpoint) {
+        // What a process that is gone has sent over a slow link may arrive after we have looked: the next sweep looks again.
+        let settled = endpoint.starts_with("unix://") || one.age() > SETTLED;
+        if clean
+            && settled
+            && let Err(error) = one.swept(endpoint)
+        {
             tracing::warn!("cannot forget a dead owner: {error}");
         }
     }

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use bollard::models::{ContainerInspectResponse, HostConfig};
-use bollard::query_parameters::InspectContainerOptions;
 
 use super::error::{failed, one_line, reason, within};
-use super::{About, Shared};
+use super::hardening::Dialect;
+use super::{About, Shared, inspect, podman, runtime};
 use crate::engine::{EngineError, Image};
 use crate::plan::CODE_DIR;
 use crate::protocol::Receipt;
@@ -17,6 +17,8 @@ use crate::protocol::Receipt;
 /// What was asked of the engine, and what it said to it.
 pub(super) struct Asked {
     pub(super) host_config: HostConfig,
+    /// How it was said.
+    pub(super) dialect: Dialect,
     /// Its warnings when the container was made.
     pub(super) warnings: Vec<String>,
     pub(super) image: Image,
@@ -24,14 +26,17 @@ pub(super) struct Asked {
 
 /// Looks at a container.
 pub(super) async fn look(shared: &Shared, id: &str, asked: &Asked) -> Result<Receipt, EngineError> {
-    let inspect = within(shared.client.inspect_container(id, None::<InspectContainerOptions>));
+    let inspect = within(inspect::inspect(shared, id));
     let (answer, about) = tokio::join!(inspect, shared.about());
     let answer = answer.map_err(|error| failed("inspect a container", reason(&error)))?;
     Ok(receipt(answer, asked, about?, &shared.version))
 }
 
 fn receipt(answer: ContainerInspectResponse, asked: &Asked, about: &About, version: &str) -> Receipt {
-    let held = answer.host_config.unwrap_or_default();
+    let mut held = answer.host_config.unwrap_or_default();
+    if asked.dialect.podman {
+        held = podman::heard(held, &asked.host_config);
+    }
     let config = answer.config.unwrap_or_default();
     let mut controls = controls(&held, about);
     let mut control = |name: &str, value: String| controls.insert(name.to_owned(), value);
@@ -116,8 +121,9 @@ fn privileges(held: &HostConfig) -> &'static str {
 fn seccomp(held: &HostConfig, about: &About) -> String {
     let own = held.security_opt.iter().flatten().find_map(|option| option.strip_prefix("seccomp="));
     let name = own.map(str::to_owned).or_else(|| about.seccomp.clone());
-    // A profile of its own is a whole document; its name is all that fits here.
-    name.map_or_else(|| "none".to_owned(), |name| if name.starts_with('{') { "custom".to_owned() } else { name })
+    // Ours is a whole document, or the path of one; its name is all that fits here.
+    let ours = |name: &str| name.starts_with('{') || name.ends_with("/seccomp.json");
+    name.map_or_else(|| "none".to_owned(), |name| if ours(&name) { "runpen".to_owned() } else { name })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a CPU share has few digits")]
@@ -167,6 +173,12 @@ fn missing(asked: &Asked, held: &HostConfig, about: &About) -> Vec<String> {
         let options = |config: &HostConfig| config.tmpfs.as_ref().and_then(|tmpfs| tmpfs.get(path).cloned());
         expect(options(want) == options(held), path, engine);
     }
+    if asked.dialect.podman {
+        missing.extend(podman::missing());
+    }
+    if asked.dialect.runtime.as_ref().is_some_and(|runtime| runtime.gvisor) {
+        missing.extend(runtime::missing_in_gvisor());
+    }
     let others = asked.warnings.iter().map(|warning| one_line(warning)).filter(|warning| {
         // Said above already, with advice.
         let lower = warning.to_ascii_lowercase();
@@ -183,12 +195,18 @@ mod tests {
     use crate::plan::{MIB, Sandbox};
 
     fn about() -> About {
-        About { runtime: "runc".to_owned(), seccomp: Some("default".to_owned()), swap_limit: true }
+        About {
+            runtime: "runc".to_owned(),
+            seccomp: Some("default".to_owned()),
+            swap_limit: true,
+            runtimes: Vec::new(),
+        }
     }
 
     fn asked() -> Asked {
         Asked {
-            host_config: host_config(&Sandbox::new(128 * MIB, 500), &["/data".to_owned()]),
+            host_config: host_config(&Sandbox::new(128 * MIB, 500), &["/data".to_owned()], &Dialect::default()),
+            dialect: Dialect::default(),
             warnings: Vec::new(),
             image: Image { reference: "python:3.13".to_owned(), digest: "sha256:aa".to_owned(), size: 1 },
         }

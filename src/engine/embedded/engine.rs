@@ -19,6 +19,7 @@ use super::policy::Policy;
 use super::toolchain::{self, PATH};
 use super::wire::{Facts, Failure, Held, Order, Said, receive, send};
 use super::{advice, cgroup, launcher};
+use crate::config::Isolation;
 use crate::engine::{BakeSpec, Container, Engine, EngineError, EngineInfo, Image, PullProgress, Spec};
 use crate::plan::MIB;
 
@@ -283,6 +284,12 @@ impl Engine for EmbeddedEngine {
     }
 
     async fn start(&self, spec: &Spec) -> Result<Container, EngineError> {
+        if let Isolation::Gvisor | Isolation::Kata = spec.sandbox.isolation {
+            let engine = "the embedded engine".to_owned();
+            let isolation = "runtimes beside its own, neither gVisor nor Kata".to_owned();
+            let advice = "use Docker with that runtime, or set isolation = \"auto\"".to_owned();
+            return Err(EngineError::IsolationMissing { engine, isolation, advice });
+        }
         toolchain::find(&spec.image)?;
         self.start_one(&spec.image, spec.command.clone(), Policy::of(&spec.sandbox)).await
     }

@@ -20,8 +20,8 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch,
 };
 
-use super::calls::{COMMON, NEW, REFUSED};
 use super::tree::{self, Verdict};
+use crate::engine::calls::{COMMON, NEW, REFUSED, X86_64};
 
 const EPERM: u16 = 1;
 const ENOSYS: u16 = 38;
@@ -46,15 +46,13 @@ pub(super) fn supported() -> bool {
 
 /// All calls with a verdict of their own, in order.
 fn listed() -> Vec<(u32, Verdict)> {
-    let mut allowed: Vec<libc::c_long> = COMMON.to_vec();
-    #[cfg(target_arch = "x86_64")]
-    allowed.extend(super::calls::X86_64);
-    allowed.extend(NEW);
-    let allowed = allowed.iter().map(|call| (call, Verdict::Allow));
-    let refused = REFUSED.iter().map(|call| (call, Verdict::Errno(EPERM)));
+    let allowed = [COMMON, X86_64, NEW].into_iter().flatten().map(|call| (call, Verdict::Allow));
+    let refused = REFUSED.iter().flat_map(|group| group.calls).map(|call| (call, Verdict::Errno(EPERM)));
     // A map: should a call be in both lists, the refusal, which comes later, counts.
-    let all: BTreeMap<u32, Verdict> =
-        allowed.chain(refused).filter_map(|(call, verdict)| Some((u32::try_from(*call).ok()?, verdict))).collect();
+    let all: BTreeMap<u32, Verdict> = allowed
+        .chain(refused)
+        .filter_map(|(call, verdict)| Some((u32::try_from(call.number?).ok()?, verdict)))
+        .collect();
     all.into_iter().collect()
 }
 
@@ -128,8 +126,9 @@ mod tests {
 
     #[test]
     fn nothing_is_both_allowed_and_refused() {
-        for call in REFUSED {
-            assert!(!COMMON.contains(call) && !NEW.contains(call), "system call {call} is in two lists");
+        for call in REFUSED.iter().flat_map(|group| group.calls) {
+            let allowed = [COMMON, X86_64, NEW].into_iter().flatten().any(|other| other.name() == call.name());
+            assert!(!allowed, "{} is in two lists", call.name());
         }
     }
 
@@ -139,8 +138,8 @@ mod tests {
         let answer = |call: libc::c_long| tree::tests::run_here(program, u32::try_from(call).unwrap()).0;
         assert_eq!(answer(libc::SYS_read), 0x7fff_0000);
         assert_eq!(answer(libc::SYS_openat), 0x7fff_0000);
-        for &call in REFUSED {
-            assert_eq!(answer(call), 0x0005_0001, "system call {call}");
+        for call in REFUSED.iter().flat_map(|group| group.calls) {
+            assert_eq!(answer(call.number.unwrap()), 0x0005_0001, "{}", call.name());
         }
         for call in [libc::SYS_clone3, 335, 500, 0x4000_0000, 0xffff_ffff] {
             assert_eq!(answer(call), 0x0005_0026, "system call {call}: its flags cannot be filtered, or it is unknown");

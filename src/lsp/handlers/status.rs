@@ -35,7 +35,7 @@ pub(crate) async fn status(session: &Shared) -> Status {
 }
 
 async fn ask(session: &Shared, settings: &Settings) -> Result<(EngineStatus, Vec<ImageStatus>), EngineError> {
-    let engine: Arc<dyn Engine> = session.backend.engines.engine(settings.engine).await?;
+    let engine: Arc<dyn Engine> = session.backend.engines.engine(&settings.engine_wish()).await?;
     let info = engine.info().await?;
     let status =
         EngineStatus { name: info.name, version: info.version, endpoint: info.endpoint, runtime: info.runtime };
