@@ -23,6 +23,8 @@ lab_open() {
 # Ends what the lab has started, by the ids it noted, and removes what they left.
 lab_close() {
   local pid
+  # A story may have started the second daemon anew.
+  [[ ! -e $lab/far/started ]] || lab_pids+=("$(cat "$lab/far/started")")
   for pid in "${lab_pids[@]}"; do
     kill "$pid" 2>/dev/null || true
   done
