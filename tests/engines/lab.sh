@@ -151,7 +151,6 @@ lab_podman() {
   docker -H "unix://$lab/podman.sock" load -q -i "$lab/images.tar" >/dev/null
 }
 
-# Podman of a user who is not root. It has no cgroups unless somebody delegates them.
 lab_fail() {
   tail -n 30 "$state/log/$1.log" >&2
   fail "$1 does not answer; the whole of its log is $state/log/$1.log"
