@@ -146,9 +146,12 @@ pub fn program(
     }
     let range = code_range(block);
     let snippet = Snippet::block(document, range, code, block.attributes.file_name.as_deref(), &language, framed)?;
+    let sieve = Sieve::new(nonce, waits);
+    // No header is there for certain, and standard output alone has a function that needs none.
+    let sieve = if matches!(language.name.as_str(), "c" | "cpp") { sieve.without_stderr() } else { sieve };
     Ok(Program {
         snippet,
-        sieve: Sieve::new(nonce, waits),
+        sieve,
         args: block.attributes.args.clone(),
         stdin: block.attributes.stdin.clone(),
         timeout: members.iter().filter_map(|member| page.blocks[*member].attributes.timeout).min(),

@@ -45,6 +45,13 @@ impl Sieve {
         }
     }
 
+    /// Marks come on standard output alone: all of standard error is shown, whichever block it is of.
+    #[must_use]
+    pub(super) fn without_stderr(mut self) -> Self {
+        self.waits[1] = false;
+        self
+    }
+
     /// The mark where the block asked for begins.
     pub(super) fn begin_mark(nonce: &str) -> String {
         format!("{BELL}{nonce}{BEGIN}\n")

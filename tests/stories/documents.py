@@ -153,6 +153,34 @@ def consoles_are_compared_input_by_input():
     same((FOLDER / "console.md").read_text(), text, "only what differed is written")
 
 
+SESSIONS = {
+    "js": ("let n = 20; console.log('noise'); console.error('noise')", "console.log(n * 2 + 2); console.error('own')"),
+    "ts": ("let n: number = 20; console.log('noise'); console.error('noise')", "console.log(n * 2 + 2); console.error('own')"),
+    "sh": ("n=20; echo noise; echo noise >&2", "echo $((n * 2 + 2)); echo own >&2"),
+    "ruby": ("n = 20; puts 'noise'; warn 'noise'", "puts n * 2 + 2; warn 'own'"),
+    "perl": ("my $n = 20; print \"noise\\n\"; warn \"noise\\n\";", "print $n * 2 + 2, \"\\n\"; warn \"own\\n\";"),
+    "lua": ("n = 20; print('noise'); io.stderr:write('noise\\n')", "print(n * 2 + 2); io.stderr:write('own\\n')"),
+    "r": ("n <- 20; cat('noise\\n'); message('noise')", "cat(n * 2 + 2, '\\n', sep = ''); message('own')"),
+    "elixir": ("n = 20\nIO.puts('noise'); IO.puts(:stderr, 'noise')", "IO.puts(n * 2 + 2); IO.puts(:stderr, 'own')"),
+    "java": ('int n = 20; System.out.println("noise"); System.err.println("noise");', 'System.out.println(n * 2 + 2); System.err.println("own");'),
+    "rust": ('let n = 20; println!("noise"); eprintln!("noise");', 'println!("{}", n * 2 + 2); eprintln!("own");'),
+    "c": ('#include <stdio.h>\nint n = 20; puts("noise");', 'printf("%d\\n", n * 2 + 2); fprintf(stderr, "own\\n");'),
+    "cpp": ('#include <iostream>\nint n = 20; std::cout << "noise" << std::endl;', 'std::cout << n * 2 + 2 << std::endl; std::cerr << "own\\n";'),
+}
+
+
+@only("docker")
+def sessions_are_told_apart_in_every_language_that_has_them():
+    """Every language whose blocks build on each other shows the output of the block asked for alone."""
+    wrong = []
+    for label, (first, second) in SESSIONS.items():
+        write("many.md", f"```{label} session=a\n{first}\n```\n\n```{label} session=a\n{second}\n```\n")
+        done = runpen("run", "--engine", ENGINE, "--block", "2", "many.md")
+        if (done.returncode, done.stdout, done.stderr) != (0, b"42\n", b"own\n"):
+            wrong.append(f"{label}: {done.returncode} {done.stdout!r} {done.stderr!r}")
+    assert not wrong, "\n".join(wrong)
+
+
 @story
 def blocks_of_a_session_build_on_each_other():
     """one program up to the block asked for; only its own output counts; a needed block that fails is said"""
