@@ -207,7 +207,35 @@ def the_files_of_a_folder_come_along_when_asked(_languages, _pool):
         assert (events, done.returncode, len(line.splitlines())) == ([], 2, 1) and "8 MiB" in line, (done.returncode, line)
 
 
-STORIES = [the_files_of_a_folder_come_along_when_asked, a_selection_runs_as_a_person_means_it, every_tested_row_says_hello, an_error_covers_the_word_that_is_wrong]
+# Programs of two files whose compiler is told of both: the one that is run comes first.
+TOGETHER = [
+    {"main.cpp": "#include <iostream>\nint answer();\nint main() { std::cout << answer(); }\n", "other.cpp": "int answer() { return 42; }\n"},
+    {"main.go": 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Print(answer()) }\n', "other.go": "package main\n\nfunc answer() int { return 42 }\n"},
+    {"Main.java": "class Main { public static void main(String[] a) { System.out.print(Other.answer()); } }\n",
+     "Other.java": "class Other { static int answer() { return 42; } }\n"},
+    {"main.cs": "class Program { static void Main() { System.Console.Write(Other.Answer()); } }\n",
+     "other.cs": "static class Other { public static int Answer() { return 42; } }\n"},
+    {"main.d": "import std.stdio, other;\nvoid main() { write(answer()); }\n", "other.d": "module other;\nint answer() { return 42; }\n"},
+    {"main.kt": "fun main() { print(answer()) }\n", "other.kt": "fun answer() = 42\n"},
+    {"main.rs": "mod other;\nfn main() { print!(\"{}\", other::answer()); }\n", "other.rs": "pub fn answer() -> u32 { 42 }\n"},
+]
+
+
+def together(files):
+    with tempfile.TemporaryDirectory(prefix="runpen-together-") as folder:
+        for name, text in files.items():
+            pathlib.Path(folder, name).write_text(text)
+        main = next(iter(files))
+        events, done = run(pathlib.Path(folder, main), "--folder")
+        said = "".join(event["text"] for event in events if event["event"] == "output" and event["stream"] == "stdout")
+        assert (said, done.returncode) == ("42", 0), (main, said, done.stderr, events[-1:])
+
+
+def compilers_are_told_of_all_files(_languages, pool):
+    list(pool.map(together, TOGETHER))
+
+
+STORIES = [compilers_are_told_of_all_files, the_files_of_a_folder_come_along_when_asked, a_selection_runs_as_a_person_means_it, every_tested_row_says_hello, an_error_covers_the_word_that_is_wrong]
 
 
 def main():
