@@ -1,5 +1,9 @@
 """The six languages: a file that works, a mistake, a selection."""
 
+import os
+import pathlib
+import tempfile
+
 from client import printed, span
 from stories import STORIES, check_events, client, equal
 
@@ -150,5 +154,22 @@ def language_story(language):
     return tell
 
 
+def files_beside_a_file_come_along():
+    """folder: true sends what stands beside the file on disk; the file itself is the text in the editor"""
+    with tempfile.TemporaryDirectory(prefix="runpen-beside-") as folder:
+        pathlib.Path(folder, "helper.py").write_text("def answer():\n    return 42\n")
+        pathlib.Path(folder, ".secret").write_text("secret")
+        os.symlink("/etc/hostname", pathlib.Path(folder, "link"))
+        main = pathlib.Path(folder, "main.py")
+        main.write_text("print('old')\n")
+        editor = client()
+        uri = main.as_uri()
+        editor.open(uri, "python", "import helper, os\nprint(helper.answer(), sorted(os.listdir()))\n")
+        events = editor.run("runpen.runFile", uri=uri, folder=True)
+        equal(printed(events), "42 ['helper.py', 'main.py']\n", "output")
+        equal(editor.leave(), 0, "exit code of the server")
+
+
+STORIES.append(("folder", files_beside_a_file_come_along))
 for _name in LANGUAGES:
     STORIES.append((_name, language_story(_name)))
