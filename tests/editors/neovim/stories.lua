@@ -223,7 +223,14 @@ return {
     end)
     child:command('Runpen status')
     child:wait_screen('engine')
-    child:wait_screen('python')
+    -- More languages than fit on the screen: those below come by scrolling.
+    child:wait('the image of Python in the window', function()
+      return child:lua([[
+        local buffer = vim.fn.winbufnr(vim.fn.winnr('$'))
+        local lines = vim.api.nvim_buf_get_lines(buffer, 0, -1, false)
+        return vim.iter(lines):any(function(line) return line:match('^image +python') ~= nil end)
+      ]])
+    end)
     child:command('Runpen nonsense')
     child:wait_screen("no subcommand 'nonsense'")
   end),
