@@ -28,6 +28,8 @@ class Editor:
     file_name = "code.py"
     # Whether a result's hint comes by itself.
     shows_hints = True
+    # Whether it kills a server soon after `shutdown`: what was not removed by then goes with the next sweep.
+    kills = False
 
     def __init__(self, work, text):
         self.work = pathlib.Path(work)
@@ -91,10 +93,19 @@ class Editor:
         assert locks, "no server was ever there"
         self.press(*self.leave)
         self.terminal.end()
-        deadline = time.monotonic() + DEADLINE
-        while any(lives(lock) or containers_of(lock.stem) for lock in locks):
-            assert time.monotonic() < deadline, f"the server is still there, or left containers: {locks}"
-            time.sleep(0.2)
+        until_none("the server is still there", lambda: [lock for lock in locks if lives(lock)])
+        if self.kills:
+            settings = {"HOME": str(self.work), "RUNPEN_CONFIG": str(self.work / "runpen.toml")}
+            without = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+            subprocess.run([os.environ["RUNPEN_BINARY"], "gc"], env={**without, **settings}, check=True, timeout=DEADLINE)
+        until_none("containers are left", lambda: [one for lock in locks for one in containers_of(lock.stem)])
+
+
+def until_none(what, those):
+    deadline = time.monotonic() + DEADLINE
+    while left := those():
+        assert time.monotonic() < deadline, f"{what}: {left}"
+        time.sleep(0.2)
 
 
 def lives(lock):
@@ -106,7 +117,6 @@ def lives(lock):
         return False
     except BlockingIOError:
         return True
-    # Some editors (Helix, lsp-mode) kill a server right after `shutdown`: the file stays for the next one to sweep.
     return False
 
 
@@ -116,6 +126,7 @@ def containers_of(owner):
 
 
 class Helix(Editor):
+    kills = True
     leave = ["\x1b", ":qa!\r"]
     # It asks for hints when a view changes, and knows no refresh.
     shows_hints = False
@@ -235,6 +246,7 @@ class Vim(Editor):
 class Emacs(Editor):
     """What both clients of Emacs share."""
 
+    kills = True
     leave = ["\x07", "\x1bx", "kill-emacs\r"]
 
     def command(self):
