@@ -367,7 +367,8 @@ def containers(*flags):
         ["docker", "ps", *flags, "--filter", "label=dev.runpen.owner", "--format", "{{.Names}} {{.Status}}"],
         check=True, capture_output=True, text=True,
     )
-    return listed.stdout.splitlines()
+    # Docker 20.10 may go on listing one that it has removed, without a name, and knows nothing of it when asked.
+    return [line for line in listed.stdout.splitlines() if not line.startswith(" ")]
 
 
 def running():

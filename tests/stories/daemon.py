@@ -44,7 +44,9 @@ class Daemon:
         save.wait()
 
     def containers(self, *more):
-        return set((self.docker("ps", "--quiet", "--no-trunc", *more) or "").split())
+        # Docker 20.10 may go on listing one that it has removed, without a name, and knows nothing of it when asked.
+        listed = self.docker("ps", "--no-trunc", "--format", "{{.ID}} {{.Names}}", *more) or ""
+        return {words[0] for words in map(str.split, listed.splitlines()) if len(words) == 2}
 
     def close(self):
         for container in self.containers("--all"):

@@ -121,7 +121,8 @@ def lives(lock):
 
 
 def containers_of(owner):
-    command = ["docker", "ps", "--all", "--quiet", "--filter", f"label=dev.runpen.owner={owner}"]
+    # By name: Docker 20.10 may go on listing one that it has removed, without a name, and knows nothing of it when asked.
+    command = ["docker", "ps", "--all", "--format", "{{.Names}}", "--filter", f"label=dev.runpen.owner={owner}"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
