@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True  # nothing is written into the checkout
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lsp"))
 from client import Client  # noqa: E402
 

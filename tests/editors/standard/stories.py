@@ -23,7 +23,7 @@ def a_file_runs_and_its_error_and_output_are_shown(open_file):
         editor.terminal.wait("the hint", re.compile(r"x = 1.*✗ exit 1 \d+ ms · ZeroDivisionError").search)
     editor.menu("Clear results")
     # The diagnostic and the hint, which ends with it.
-    editor.terminal.see_no("ZeroDivisionError")
+    editor.see_gone("ZeroDivisionError")
 
 
 def unsaved_text_runs_and_a_selection_by_itself(open_file):
