@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bollard::Docker;
-use bollard::errors::Error;
-use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 
 use super::Shared;
 use super::error::{DEADLINE, failed, reason, status, within};
@@ -33,17 +32,28 @@ pub(super) fn labels(owner: &Owner) -> HashMap<String, String> {
         .into()
 }
 
+/// How often a removal that the engine says it failed at is asked for again.
+const FAULTS: u32 = 40;
+
 /// Kills and removes a container with its anonymous volumes, and returns when it is gone. One that is not there is gone.
+///
+/// A failure of the engine's own is asked for again: Docker 20.10 sometimes meets a file that it is just writing itself
+/// ("directory not empty"), and Podman knows states in between ("container state improper"). So is a conflict: somebody
+/// else is at it, and may fail.
 pub(super) async fn remove(client: &Docker, name: &str) -> Result<(), EngineError> {
-    let operation = || format!("remove container {name}");
-    match within(client.remove_container(name, Some(force()))).await {
-        Ok(()) => Ok(()),
-        Err(error) if status(&error) == Some(404) => Ok(()),
-        // Podman between two states of a container: it is asked again.
-        Err(error) if reason(&error).contains("container state improper") => insist(client, name).await,
-        // Somebody else is at it.
-        Err(error) if status(&error) == Some(409) => gone(client, name).await,
-        Err(error) => Err(failed(operation(), reason(&error))),
+    let begun = Instant::now();
+    let mut faults = 0;
+    loop {
+        let Err(error) = within(client.remove_container(name, Some(force()))).await else { return Ok(()) };
+        match status(&error) {
+            Some(404) => return Ok(()),
+            Some(409) if begun.elapsed() < DEADLINE => tokio::time::sleep(Duration::from_millis(20)).await,
+            Some(500..) if faults < FAULTS => {
+                faults += 1;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            _ => return Err(failed(format!("remove container {name}"), reason(&error))),
+        }
     }
 }
 
@@ -73,40 +83,8 @@ pub(super) fn settle(shared: &Arc<Shared>) {
     });
 }
 
-/// Removes a container whose engine says that it cannot just now.
-async fn insist(client: &Docker, name: &str) -> Result<(), EngineError> {
-    let mut last = String::new();
-    for _ in 0..40 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        match within(client.remove_container(name, Some(force()))).await {
-            Ok(()) => return Ok(()),
-            Err(error) if status(&error) == Some(404) => return Ok(()),
-            Err(error) => last = reason(&error),
-        }
-    }
-    Err(failed(format!("remove container {name}"), last))
-}
-
 fn force() -> bollard::query_parameters::RemoveContainerOptions {
     RemoveContainerOptionsBuilder::default().force(true).v(true).build()
-}
-
-/// Waits until the engine knows a container no more.
-async fn gone(client: &Docker, name: &str) -> Result<(), EngineError> {
-    let look = async {
-        loop {
-            match client.inspect_container(name, None::<InspectContainerOptions>).await {
-                Err(error) if status(&error) == Some(404) => return Ok::<(), Error>(()),
-                Err(error) => return Err(error),
-                Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    };
-    match tokio::time::timeout(DEADLINE, look).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(failed(format!("remove container {name}"), reason(&error))),
-        Err(_) => Err(failed(format!("remove container {name}"), "its removal is under way and does not end")),
-    }
 }
 
 /// Removes what dead owners left at this endpoint; says how many containers that were.
