@@ -5,6 +5,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::files;
 use crate::plan::{SOURCE_LIMIT, SourceFile};
 
 /// The most files.
@@ -54,7 +55,7 @@ pub fn beside(program: &Path) -> Result<Vec<SourceFile>, FolderError> {
         .max_depth(Some(DEPTH))
         .sort_by_file_name(std::cmp::Ord::cmp)
         .build();
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     let mut room = SOURCE_LIMIT;
     for (count, entry) in walk.enumerate() {
         if count > ENTRY_LIMIT {
@@ -64,32 +65,23 @@ pub fn beside(program: &Path) -> Result<Vec<SourceFile>, FolderError> {
         if !entry.file_type().is_some_and(|kind| kind.is_file()) || Some(entry.path()) == own.as_deref() {
             continue;
         }
-        if files.len() == FILE_LIMIT {
+        if found.len() == FILE_LIMIT {
             return Err(FolderError::TooMany(root));
         }
         let relative = entry.path().strip_prefix(&root).unwrap_or(entry.path());
         let name = relative.to_str().ok_or_else(|| FolderError::Name(entry.path().to_owned()))?;
         let path = name.replace(std::path::MAIN_SEPARATOR, "/");
         let mut content = Vec::new();
-        let file = open(entry.path()).map_err(|error| unreadable(entry.path(), &error))?;
+        // It may have become a link or a pipe since it was looked at.
+        let file = files::open(entry.path(), false).map_err(|error| unreadable(entry.path(), &error))?;
+        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return Err(unreadable(entry.path(), &"it is not a regular file"));
+        }
         file.take(room + 1).read_to_end(&mut content).map_err(|error| unreadable(entry.path(), &error))?;
         room = room.checked_sub(content.len() as u64).ok_or_else(|| FolderError::TooLarge(root.clone()))?;
-        files.push(SourceFile { path, content });
+        found.push(SourceFile { path, content });
     }
-    Ok(files)
-}
-
-/// Opens a regular file. It may have become a link or a pipe since it was looked at: neither is followed nor waited for.
-fn open(path: &Path) -> std::io::Result<std::fs::File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC);
-    }
-    let file = options.open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other("it is not a regular file")) }
+    Ok(found)
 }
 
 #[cfg(test)]

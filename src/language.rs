@@ -310,6 +310,17 @@ impl Languages {
         &BUILT_IN
     }
 
+    /// All names, as a line that says what there is lists them.
+    #[must_use]
+    pub fn names(&self) -> String {
+        self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// By name or alias, or the line that says what there is.
+    pub fn expect_named(&self, name: &str) -> Result<&Language, String> {
+        self.named(name).ok_or_else(|| format!("there is no language `{name}`; there are {}", self.names()))
+    }
+
     /// By name or alias, whatever the case.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Language> {

@@ -17,6 +17,8 @@
 //! | [`report`] | what tools print → located messages | engines, LSP |
 //! | [`protocol`] | the wire: events, commands, fields (serde only) | everything else |
 //! | [`lsp`] | the only code that names `tower_lsp` | engines |
+//! | `files` | opening and writing files that others are at work on | what is in them |
+//! | [`folder`] | the files beside a program | engines, LSP |
 //! | [`cli`] | one file a subcommand | |
 //!
 //! # Invariants
@@ -35,6 +37,7 @@ pub mod cli;
 pub mod config;
 pub mod document;
 pub mod engine;
+mod files;
 pub mod folder;
 pub mod language;
 pub mod lsp;

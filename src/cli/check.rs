@@ -177,7 +177,7 @@ fn wanted(documents: &[Document], lang: Option<&str>) -> Result<Vec<(usize, usiz
         let languages = &document.settings.languages;
         let only = lang.map(|lang| {
             languages.named(lang).map(|language| language.name.as_str()).ok_or_else(|| {
-                let known = languages.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                let known = languages.names();
                 Failure::usage(anyhow!("unknown language {lang:?}: it is one of {known}"))
             })
         });

@@ -104,10 +104,7 @@ fn choose(settings: &Settings, names: &[String], all: bool) -> Result<Vec<Langua
         return Ok(settings.languages.0.values().cloned().collect());
     }
     let find = |name: &String| {
-        settings.languages.named(name).cloned().ok_or_else(|| {
-            let known: Vec<&str> = settings.languages.0.keys().map(String::as_str).collect();
-            Failure::usage(anyhow::anyhow!("there is no language `{name}`; there are {}", known.join(", ")))
-        })
+        settings.languages.expect_named(name).cloned().map_err(|error| Failure::usage(anyhow::anyhow!(error)))
     };
     names.iter().map(find).collect()
 }

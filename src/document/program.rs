@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use regex::Regex;
@@ -20,6 +20,7 @@ use super::code::Code;
 use super::sieve::Sieve;
 use super::transcript::Prompt;
 use super::{Against, Block, Page};
+use crate::config::{Settings, Span};
 use crate::language::{Language, Languages};
 use crate::snippet::{Snippet, SnippetError};
 use crate::text::Text;
@@ -44,6 +45,18 @@ pub struct Program {
     pub timeout: Option<Duration>,
     /// What has to be said of the block.
     pub remarks: Vec<String>,
+}
+
+impl Program {
+    /// The settings that it runs with. A page can only tighten.
+    #[must_use]
+    pub fn tightened(&self, settings: &Arc<Settings>) -> Arc<Settings> {
+        let mut settings = Arc::clone(settings);
+        if let Some(timeout) = self.timeout.filter(|timeout| *timeout < settings.timeout.duration()) {
+            Arc::make_mut(&mut settings).timeout = Span(timeout);
+        }
+        settings
+    }
 }
 
 /// Why a block cannot run.
@@ -162,7 +175,7 @@ pub fn program(
 
 fn unknown(block: &Block, languages: &Languages) -> ProgramError {
     let Some(label) = block.label.clone() else { return ProgramError::NoLanguage };
-    ProgramError::UnknownLanguage(label, languages.0.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
+    ProgramError::UnknownLanguage(label, languages.names())
 }
 
 /// The part of the document that a block's code lies in.

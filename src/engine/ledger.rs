@@ -13,6 +13,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::write_whole;
+
 /// A use that was noted so long ago is noted again.
 const STALE: Duration = Duration::from_secs(60);
 
@@ -104,11 +106,8 @@ impl Ledger {
     fn write(&self, entry: &Entry) {
         let Some(path) = self.path(&entry.place, &entry.reference) else { return };
         let written = (|| {
-            let folder = path.parent().unwrap_or(Path::new("."));
-            fs::create_dir_all(folder)?;
-            let new = folder.join(format!(".{}", super::owner::random_id::<8>()));
-            fs::write(&new, serde_json::to_vec(entry)?)?;
-            fs::rename(&new, &path)
+            fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+            write_whole(&path, &serde_json::to_vec(entry)?)
         })();
         if let Err(error) = written {
             tracing::warn!(image = entry.reference, %error, "cannot note what image was brought");

@@ -130,11 +130,7 @@ pub(crate) async fn requested(
 /// The languages that were named, else those of the open documents.
 fn languages(session: &Shared, settings: &Settings, names: Option<Vec<String>>) -> Result<Vec<Language>, String> {
     let mut languages: Vec<Language> = if let Some(names) = names {
-        let known = || settings.languages.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let find = |name: &String| {
-            let found = settings.languages.named(name).cloned();
-            found.ok_or_else(|| format!("there is no language `{name}`; there are {}", known()))
-        };
+        let find = |name: &String| settings.languages.expect_named(name).cloned();
         names.iter().map(find).collect::<Result<_, _>>()?
     } else {
         let sources = session.board().documents.sources();

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::document::compare::Printed;
+use crate::engine::owner::cache_folder;
+use crate::files::write_whole;
 use crate::plan::Plan;
 use crate::protocol::Outcome;
 
@@ -65,7 +67,7 @@ pub(super) fn key(plan: &Plan, stdin: Option<&str>, engine: &str, digest: &str) 
 impl Cache {
     /// The user's cache, or none.
     pub(super) fn open(used: bool) -> Self {
-        let folder = dirs::cache_dir().filter(|_| used).map(|folder| folder.join("runpen").join("check"));
+        let folder = cache_folder().filter(|_| used).map(|folder| folder.join("check"));
         Self::at(folder)
     }
 
@@ -95,11 +97,8 @@ impl Cache {
         if bytes.len() > SIZE_LIMIT {
             return;
         }
-        let beside = folder.join(format!(".{}", crate::engine::owner::random_id::<6>()));
-        let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, folder.join(&kept.key)));
-        if let Err(error) = written {
+        if let Err(error) = write_whole(&folder.join(&kept.key), &bytes) {
             tracing::debug!(%error, "a result could not be kept");
-            let _ = std::fs::remove_file(beside);
         }
     }
 

@@ -8,6 +8,7 @@ use ignore::WalkBuilder;
 
 use crate::config::Size;
 use crate::document::Format;
+use crate::files;
 use crate::plan::SOURCE_LIMIT;
 
 /// A document that is to be checked.
@@ -80,7 +81,7 @@ fn walk(folder: &Path, found: &mut Found) {
 pub(super) fn read(candidate: &Candidate) -> Result<String, String> {
     let shown = candidate.path.display();
     let failed = |error: std::io::Error| format!("failed to read {shown}: {error}");
-    let file = open(&candidate.path, candidate.named).map_err(failed)?;
+    let file = files::open(&candidate.path, candidate.named).map_err(failed)?;
     // Asked of what is open, so that nobody can put something else in its place meanwhile.
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
@@ -97,23 +98,6 @@ pub(super) fn read(candidate: &Candidate) -> Result<String, String> {
         return Err(too_large());
     }
     String::from_utf8(bytes).map_err(|_| format!("{shown} is not a text in UTF-8"))
-}
-
-#[cfg(target_os = "linux")]
-fn open(path: &Path, named: bool) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    // A pipe without a writer must not be waited for.
-    let flags = libc::O_NONBLOCK | libc::O_CLOEXEC | if named { 0 } else { libc::O_NOFOLLOW };
-    std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn open(path: &Path, named: bool) -> std::io::Result<std::fs::File> {
-    let metadata = if named { std::fs::metadata(path)? } else { std::fs::symlink_metadata(path)? };
-    if !metadata.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
-    }
-    std::fs::File::open(path)
 }
 
 /// Puts a new text in the place of a document that still is what it was: whole or not at all, with its mode.

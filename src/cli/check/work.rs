@@ -1,11 +1,11 @@
 //! Runs blocks, or takes their results from the cache, and judges them. It prints nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::cache::{self, Cache, Kept};
-use crate::config::{Settings, Span};
+use crate::config::Settings;
 use crate::document::compare::{DiffLine, Printed, diff};
 use crate::document::update::{Edit, rewrite};
 use crate::document::verdict::{Complaint, End, verdict};
@@ -91,10 +91,11 @@ pub(super) async fn digests(documents: &[Document], engines: &Arc<dyn Engines>) 
     let Some(first) = documents.first() else { return digests };
     let Ok(engine) = engines.engine(&first.settings.engine_wish()).await else { return digests };
     let engine: Arc<dyn Engine> = engine;
+    let mut asked = HashSet::new();
     for document in documents {
         for block in &document.page.blocks {
             let Some(language) = block.language(&document.settings.languages) else { continue };
-            if !digests.contains_key(&language.image)
+            if asked.insert(&language.image)
                 && let Ok(Some(image)) = engine.image(&language.image).await
             {
                 digests.insert(language.image.clone(), (engine.name().to_owned(), image.digest));
@@ -155,7 +156,7 @@ pub(super) async fn check(documents: &[Document], at: (usize, usize), bench: &Be
             return checked;
         }
     };
-    let settings = tightened(&document.settings, &known);
+    let settings = known.tightened(&document.settings);
     let key = bench.digests.get(&known.language.image).map(|(engine, digest)| {
         let plan = Plan::new(&known.snippet, &known.language, &settings, &known.args);
         cache::key(&plan, known.stdin.as_deref(), engine, digest)
@@ -180,15 +181,6 @@ pub(super) async fn check(documents: &[Document], at: (usize, usize), bench: &Be
     checked.cached = ended.cached;
     checked.wall_ms = begun.elapsed().as_secs_f64() * 1000.0;
     checked
-}
-
-/// A page can only tighten.
-fn tightened(settings: &Arc<Settings>, program: &Program) -> Arc<Settings> {
-    let mut settings = Arc::clone(settings);
-    if let Some(timeout) = program.timeout.filter(|timeout| *timeout < settings.timeout.duration()) {
-        Arc::make_mut(&mut settings).timeout = Span(timeout);
-    }
-    settings
 }
 
 async fn run(bench: &Bench, program: Program, settings: Arc<Settings>, document: &Document) -> Ended {

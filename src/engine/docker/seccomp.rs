@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::engine::calls::{COMMON, Call, NEW, REFUSED, UNKNOWN, X86_64};
 use crate::engine::owner::cache_folder;
+use crate::files::write_whole;
 
 const ALLOW: &str = "SCMP_ACT_ALLOW";
 const REFUSE: &str = "SCMP_ACT_ERRNO";
@@ -43,14 +44,12 @@ pub(super) fn file() -> Option<String> {
     .clone()
 }
 
-/// Written whole under another name first: a server beside us may be reading it.
+/// A server beside us may be reading it.
 fn write() -> std::io::Result<PathBuf> {
     let folder = cache_folder().ok_or(std::io::ErrorKind::NotFound)?;
     std::fs::create_dir_all(&folder)?;
     let path = folder.join("seccomp.json");
-    let fresh = folder.join(format!(".seccomp-{}", crate::engine::owner::random_id::<4>()));
-    std::fs::write(&fresh, profile())?;
-    std::fs::rename(&fresh, &path)?;
+    write_whole(&path, profile().as_bytes())?;
     Ok(path)
 }
 

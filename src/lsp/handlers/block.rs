@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::ls_types::ProgressToken;
 
-use super::command::{CancelOnDrop, answer};
+use super::command::{CancelOnDrop, answer, outcome};
 use super::settings;
-use crate::config::{Settings, Span};
+use crate::config::Settings;
 use crate::document::{Page, program};
 use crate::engine::owner::random_id;
 use crate::language::Language;
@@ -19,9 +19,7 @@ use crate::lsp::documents::Source;
 use crate::lsp::runs::{self, Start, Started};
 use crate::lsp::session::Shared;
 use crate::lsp::transport;
-use crate::protocol::{
-    BlockRunAnswer, RunAllBlocksAnswer, RunAllBlocksParams, RunAnswer, RunBlockParams, SkippedBlock,
-};
+use crate::protocol::{BlockRunAnswer, Finished, RunAllBlocksAnswer, RunAllBlocksParams, RunBlockParams, SkippedBlock};
 use crate::run::{RunRequest, Stdin};
 use crate::snippet::Snippet;
 use crate::text::Encoding;
@@ -103,13 +101,7 @@ pub(crate) async fn run_block(
     let manner = Manner { args, stdin, wait, token, turns: None };
     let mut room = PROGRAMS_LIMIT;
     let started = start(session, &asked, index, manner, &mut room).map_err(Error::invalid_params)?;
-    if !wait {
-        return answer(&RunAnswer { run_id: started.run_id });
-    }
-    let mut guard = CancelOnDrop::new(session, started.run_id);
-    let finished = started.finished.await.map_err(|_| Error::internal_error())?;
-    guard.disarm();
-    answer(&finished)
+    outcome(session, started, wait).await
 }
 
 /// Runs every block of a page that does not say otherwise.
@@ -146,13 +138,7 @@ pub(crate) async fn run_all(
     let title = format!("Run all blocks of {}", asked.source.name());
     let ids: Vec<String> = runs.iter().map(|run| run.run_id.clone()).collect();
     if wait {
-        let mut finished = Vec::with_capacity(ends.len());
-        let progress = runs::progress(session, &ids, token, title);
-        for (number, end) in ends.into_iter().enumerate() {
-            finished.push(end.await.map_err(|_| Error::internal_error())?);
-            runs::advance(progress.as_ref(), number + 1, ids.len());
-        }
-        runs::end_progress(session, progress, &format!("{} of {}", ids.len(), ids.len()));
+        let finished = follow_all(session, &ids, token, title, ends).await.ok_or_else(Error::internal_error)?;
         guards.iter_mut().for_each(CancelOnDrop::disarm);
         return answer(&RunAllBlocksAnswer { runs, skipped, finished: Some(finished) });
     }
@@ -160,14 +146,27 @@ pub(crate) async fn run_all(
     let answered = transport::answered();
     tokio::spawn(async move {
         answered.cancelled().await;
-        let progress = runs::progress(&session, &ids, token, title);
-        for (number, end) in ends.into_iter().enumerate() {
-            let _ = end.await;
-            runs::advance(progress.as_ref(), number + 1, ids.len());
-        }
-        runs::end_progress(&session, progress, &format!("{} of {}", ids.len(), ids.len()));
+        follow_all(&session, &ids, token, title, ends).await;
     });
     answer(&RunAllBlocksAnswer { runs, skipped, finished: None })
+}
+
+/// Shows one progress over many runs until all are over; gives their ends, unless one never told its own.
+async fn follow_all(
+    session: &Shared,
+    ids: &[String],
+    token: Option<ProgressToken>,
+    title: String,
+    ends: Vec<oneshot::Receiver<Finished>>,
+) -> Option<Vec<Finished>> {
+    let progress = runs::progress(session, ids, token, title);
+    let mut finished = Vec::with_capacity(ends.len());
+    for (number, end) in ends.into_iter().enumerate() {
+        finished.push(end.await.ok());
+        runs::advance(progress.as_ref(), number + 1, ids.len());
+    }
+    runs::end_progress(session, progress, &format!("{} of {}", ids.len(), ids.len()));
+    finished.into_iter().collect()
 }
 
 /// Starts the run of one block, whose program takes of the room there is; an error says why it cannot run.
@@ -189,11 +188,7 @@ fn start(
     })?;
     let size = program.snippet.program.as_str().len();
     *room = room.checked_sub(size).ok_or("the programs before it are as much as one request may start")?;
-    let mut settings = Arc::clone(settings);
-    // A page can only tighten.
-    if let Some(timeout) = program.timeout.filter(|timeout| *timeout < settings.timeout.duration()) {
-        Arc::make_mut(&mut settings).timeout = Span(timeout);
-    }
+    let settings = program.tightened(settings);
     let single = manner.turns.is_none();
     let stdin = manner.stdin.or(program.stdin);
     let request = RunRequest {

@@ -14,7 +14,7 @@ use crate::config::Settings;
 use crate::language::Language;
 use crate::lsp::documents::{Key, Source, byte_range};
 use crate::lsp::pulls;
-use crate::lsp::runs::{self, Start};
+use crate::lsp::runs::{self, Start, Started};
 use crate::lsp::session::Shared;
 use crate::lsp::transport;
 use crate::protocol::{
@@ -139,8 +139,12 @@ async fn run(session: &Shared, run: Run) -> Result<Option<Value>> {
     };
     let answered = transport::answered();
     let start = Start { source, request, wait: run.wait, token: run.token, answered, quiet: false, block: None };
-    let started = runs::start(session, start);
-    if !run.wait {
+    outcome(session, runs::start(session, start), run.wait).await
+}
+
+/// What a command answers that started one run.
+pub(crate) async fn outcome(session: &Shared, started: Started, wait: bool) -> Result<Option<Value>> {
+    if !wait {
         return answer(&RunAnswer { run_id: started.run_id });
     }
     let mut guard = CancelOnDrop::new(session, started.run_id);
@@ -205,10 +209,9 @@ pub(crate) fn language_of<'a>(settings: &'a Settings, source: &Source) -> Option
 }
 
 fn unknown_language(settings: &Settings, source: &Source) -> String {
-    let known: Vec<&str> = settings.languages.0.keys().map(String::as_str).collect();
     let called = source.language_id.as_deref().filter(|name| !name.is_empty());
     let called = called.map(|name| format!(" (the editor calls it `{name}`)")).unwrap_or_default();
-    let (name, known) = (source.name(), known.join(", "));
+    let (name, known) = (source.name(), settings.languages.names());
     format!("the language of {name}{called} is not known; there are {known}")
 }
 
