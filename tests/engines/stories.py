@@ -16,6 +16,7 @@ import time
 sys.dont_write_bytecode = True  # nothing is written into the checkout
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lsp"))
 from client import Client  # noqa: E402
+from tally import Tally  # noqa: E402
 
 BINARY, LAB = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2])
 ONLY = sys.argv[4] if sys.argv[3:4] == ["--only"] else ""
@@ -264,18 +265,11 @@ def an_image_plants_nothing_in_what_is_empty_under_podman():
 
 
 def main():
-    failed = 0
-    told = [tell for tell in STORIES if ONLY in tell.__name__.replace("_", " ")]
-    for tell in told:
-        begun = time.monotonic()
-        try:
-            tell()
-            print(f"ok    {tell.__name__} ({time.monotonic() - begun:.1f} s)", flush=True)
-        except Exception as error:  # noqa: BLE001
-            failed += 1
-            print(f"FAIL  {tell.__name__}: {type(error).__name__}: {str(error)[:1500]}", flush=True)
-    print(f"{len(told) - failed} passed, {failed} failed")
-    sys.exit(failed > 0)
+    tally = Tally()
+    for tell in STORIES:
+        if ONLY in tell.__name__.replace("_", " "):
+            tally.tell(tell)
+    return tally.close()
 
 
-main()
+sys.exit(main())

@@ -10,8 +10,8 @@ fn image(language: &str) -> String {
     Languages::built_in().named(language).unwrap().image.clone()
 }
 
-#[tokio::test]
-async fn what_an_open_document_needs_is_fetched_with_progress() {
+/// A server that fetches the image of an open document, held, and the token of its progress.
+async fn pulling() -> (TestServer, Value) {
     let mut server = TestServer::builder()
         .capabilities(json!({"window": {"workDoneProgress": true}}))
         .settings(|settings| {
@@ -24,6 +24,12 @@ async fn what_an_open_document_needs_is_fetched_with_progress() {
     server.engine.hold_pulls(true);
     server.open("out 1\n").await;
     let token = server.respond("window/workDoneProgress/create", Ok(Value::Null)).await["token"].clone();
+    (server, token)
+}
+
+#[tokio::test]
+async fn what_an_open_document_needs_is_fetched_with_progress() {
+    let (mut server, token) = pulling().await;
     let begin = server.notification("$/progress").await;
     assert_eq!(begin["token"], token);
     assert_eq!(begin["value"]["title"], format!("Fetch {}", image("python")));
@@ -44,18 +50,7 @@ async fn what_an_open_document_needs_is_fetched_with_progress() {
 
 #[tokio::test]
 async fn the_cancel_button_stops_a_pull_and_it_does_not_begin_by_itself_again() {
-    let mut server = TestServer::builder()
-        .capabilities(json!({"window": {"workDoneProgress": true}}))
-        .settings(|settings| {
-            settings.settings.warm.enabled = true;
-            settings.settings.warm.per_language = 0;
-        })
-        .start()
-        .await;
-    server.engine.set_missing(&image("python"));
-    server.engine.hold_pulls(true);
-    server.open("out 1\n").await;
-    let token = server.respond("window/workDoneProgress/create", Ok(Value::Null)).await["token"].clone();
+    let (mut server, token) = pulling().await;
     server.notification("$/progress").await;
     server.notify("window/workDoneProgress/cancel", json!({"token": token})).await;
     let mut last = Value::Null;

@@ -9,8 +9,6 @@ is `N passed, M failed`; the exit code is 1 when something failed. Nothing here 
 
 import os
 import sys
-import time
-import traceback
 
 sys.dont_write_bytecode = True  # nothing is written into the checkout
 
@@ -18,6 +16,7 @@ import stories  # noqa: E402
 import stories_editing  # noqa: E402, F401
 import stories_languages  # noqa: E402, F401
 import stories_mistakes  # noqa: E402, F401
+from tally import Tally  # noqa: E402
 
 
 def main():
@@ -31,21 +30,11 @@ def main():
     if unknown:
         print(f"no story {', '.join(unknown)}; there are {', '.join(known)}")
         return 2
-    passed = failed = 0
+    tally = Tally()
     for name, tell in stories.STORIES:
-        if wanted and name not in wanted:
-            continue
-        begin = time.monotonic()
-        try:
-            tell()
-            passed += 1
-            print(f"ok    {name}: {tell.__doc__} ({time.monotonic() - begin:.1f} s)", flush=True)
-        except Exception:  # whatever it is, the other stories are told
-            failed += 1
-            print(f"FAIL  {name}: {tell.__doc__}", flush=True)
-            traceback.print_exc(limit=-3, file=sys.stdout)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+        if not wanted or name in wanted:
+            tally.tell(tell, name=name)
+    return tally.close()
 
 
 if __name__ == "__main__":

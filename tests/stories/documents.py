@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True  # nothing is written into the checkout
@@ -23,6 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from client import Client, Refused, printed  # noqa: E402
 from pages import PAGES  # noqa: E402
+from tally import Tally  # noqa: E402
 
 BINARY, ENGINE = os.path.abspath(sys.argv[1]), sys.argv[2]
 ONLY = sys.argv[4] if sys.argv[3:4] == ["--only"] else ""
@@ -469,23 +469,13 @@ def a_thousand_fences_have_lenses_after_an_edit():
 
 
 def main():
-    passed = failed = 0
+    tally = Tally()
     for tell in STORIES:
-        if ONLY and ONLY not in tell.__name__ and ONLY not in tell.__doc__:
-            continue
-        begun = time.monotonic()
-        try:
-            tell()
-            passed += 1
-            print(f"ok    {tell.__name__}: {tell.__doc__} ({time.monotonic() - begun:.1f} s)", flush=True)
-        except Exception:  # whatever it is, the other stories are told
-            failed += 1
-            print(f"FAIL  {tell.__name__}: {tell.__doc__}", flush=True)
-            traceback.print_exc(limit=-3, file=sys.stdout)
+        if ONLY in tell.__name__ or ONLY in tell.__doc__:
+            tally.tell(tell)
     for folder in FOLDER, CACHE:
         shutil.rmtree(folder)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return tally.close()
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lsp"))
 from client import Client  # noqa: E402
+from tally import Tally  # noqa: E402
 from registry import Registry  # noqa: E402
 
 BINARY = os.path.abspath(sys.argv[1])
@@ -284,24 +284,14 @@ def wrong_words_are_refused_in_one_line(place):
 
 
 def main():
-    passed = failed = 0
+    tally = Tally()
     for tell in STORIES:
         if sys.argv[2:] and tell.__name__ not in sys.argv[2:]:
             continue
-        begun = time.monotonic()
         place = Place()
-        try:
-            tell(place)
-            passed += 1
-            print(f"ok    {tell.__name__}: {tell.__doc__} ({time.monotonic() - begun:.1f} s)", flush=True)
-        except Exception:  # whatever it is, the other stories are told
-            failed += 1
-            print(f"FAIL  {tell.__name__}: {tell.__doc__}", flush=True)
-            traceback.print_exc(limit=-3, file=sys.stdout)
-        finally:
-            place.close()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+        tally.tell(tell, place)
+        place.close()
+    return tally.close()
 
 
 if __name__ == "__main__":

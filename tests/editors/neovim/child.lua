@@ -212,4 +212,33 @@ function Child:stop()
   vim.api.nvim_buf_delete(self.terminal, { force = true })
 end
 
+--- Tells of a Neovim of its own, which is calm at the end.
+function M.with(options, body)
+  local child = M.start(options)
+  local ok, problem = xpcall(body, function(err)
+    return debug.traceback(tostring(err), 2)
+  end, child)
+  if ok then
+    ok, problem = pcall(child.assert_calm, child)
+  end
+  child:stop()
+  assert(ok, problem)
+end
+
+--- A story with a name.
+function M.story(name, options, body)
+  return {
+    name,
+    function()
+      M.with(options, body)
+    end,
+  }
+end
+
+function M.equal(actual, expected)
+  if not vim.deep_equal(actual, expected) then
+    error(('expected %s, got %s'):format(vim.inspect(expected), vim.inspect(actual)), 2)
+  end
+end
+
 return M

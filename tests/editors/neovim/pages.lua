@@ -1,29 +1,7 @@
 --- Snippets of documents, and the subcommands that ask the program about itself.
 
 local children = require('child')
-
-local function story(name, options, body)
-  return {
-    name,
-    function()
-      local child = children.start(options)
-      local ok, problem = xpcall(body, function(err)
-        return debug.traceback(tostring(err), 2)
-      end, child)
-      if ok then
-        ok, problem = pcall(child.assert_calm, child)
-      end
-      child:stop()
-      assert(ok, problem)
-    end,
-  }
-end
-
-local function equal(actual, expected)
-  if not vim.deep_equal(actual, expected) then
-    error(('expected %s, got %s'):format(vim.inspect(expected), vim.inspect(actual)), 2)
-  end
-end
+local equal, story = children.equal, children.story
 
 local PAGE = {
   '# Notes',

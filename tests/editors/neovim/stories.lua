@@ -1,30 +1,7 @@
 --- What people do with it when all goes well.
 
 local children = require('child')
-
---- A story with a Neovim of its own, which is calm at the end.
-local function story(name, options, body)
-  return {
-    name,
-    function()
-      local child = children.start(options)
-      local ok, problem = xpcall(body, function(err)
-        return debug.traceback(tostring(err), 2)
-      end, child)
-      if ok then
-        ok, problem = pcall(child.assert_calm, child)
-      end
-      child:stop()
-      assert(ok, problem)
-    end,
-  }
-end
-
-local function equal(actual, expected)
-  if not vim.deep_equal(actual, expected) then
-    error(('expected %s, got %s'):format(vim.inspect(expected), vim.inspect(actual)), 2)
-  end
-end
+local equal, story = children.equal, children.story
 
 local MAPS = [[
   vim.keymap.set({ 'n' }, '<F5>', '<Plug>(runpen-file)')

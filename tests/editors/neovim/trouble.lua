@@ -1,18 +1,6 @@
 --- When things go wrong: no program, a dead server, a flood.
 
-local children = require('child')
-
-local function with(options, body)
-  local child = children.start(options)
-  local ok, problem = xpcall(body, function(err)
-    return debug.traceback(tostring(err), 2)
-  end, child)
-  if ok then
-    ok, problem = pcall(child.assert_calm, child)
-  end
-  child:stop()
-  assert(ok, problem)
-end
+local with = require('child').with
 
 return {
   {
