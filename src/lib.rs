@@ -18,6 +18,7 @@
 //! | [`protocol`] | the wire: events, commands, fields (serde only) | everything else |
 //! | [`lsp`] | the only code that names `tower_lsp` | engines |
 //! | `files` | opening and writing files that others are at work on | what is in them |
+//! | `fingerprint` | names made of what is in a thing | what that is |
 //! | [`folder`] | the files beside a program | engines, LSP |
 //! | [`cli`] | one file a subcommand | |
 //!
@@ -38,6 +39,7 @@ pub mod config;
 pub mod document;
 pub mod engine;
 mod files;
+mod fingerprint;
 pub mod folder;
 pub mod language;
 pub mod lsp;

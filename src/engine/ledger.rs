@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::files::write_whole;
+use crate::fingerprint::fingerprint;
 
 /// A use that was noted so long ago is noted again.
 const STALE: Duration = Duration::from_secs(60);
@@ -51,9 +51,8 @@ impl Ledger {
     }
 
     fn path(&self, place: &str, reference: &str) -> Option<PathBuf> {
-        let mut hasher = DefaultHasher::new();
-        (place, reference).hash(&mut hasher);
-        Some(self.folder.as_ref()?.join(format!("{:016x}.json", hasher.finish())))
+        let name = fingerprint([place.as_bytes(), reference.as_bytes()]);
+        Some(self.folder.as_ref()?.join(format!("{name}.json")))
     }
 
     /// Runpen fetched an image.

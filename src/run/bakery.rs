@@ -7,7 +7,6 @@
 //! image that runs use. Until it is ready runs use the base, save where that would take as long as the bake.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::engine::ledger::Ledger;
 use crate::engine::{BAKED, BakeSpec, Engine};
+use crate::fingerprint::fingerprint;
 use crate::language::{Bake, Language};
 
 /// For how long an answer of the engine on images counts.
@@ -180,10 +180,9 @@ pub fn derived(language: &Language, digest: &str) -> Option<String> {
 
 /// Name of the derived image: of this base, by this recipe, and no other.
 fn reference(language: &Language, bake: &Bake, digest: &str) -> String {
-    let mut hasher = DefaultHasher::new();
-    (digest, &bake.script, environment(language, bake), &language.steps).hash(&mut hasher);
-    let hash = hasher.finish();
+    let recipe = format!("{:?}", (&bake.script, environment(language, bake), &language.steps));
+    let hash = fingerprint([digest.as_bytes(), recipe.as_bytes()]);
     let digest: String = digest.rsplit(':').next().unwrap_or(digest).chars().take(12).collect();
     let name: String = language.name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
-    format!("{BAKED}{name}:{digest}-{hash:016x}")
+    format!("{BAKED}{name}:{digest}-{}", &hash[..16])
 }

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::document::compare::Printed;
 use crate::engine::owner::cache_folder;
 use crate::files::write_whole;
+use crate::fingerprint::fingerprint;
 use crate::plan::Plan;
 use crate::protocol::Outcome;
 
@@ -46,22 +46,11 @@ impl Kept {
 /// The key of a run.
 pub(super) fn key(plan: &Plan, stdin: Option<&str>, engine: &str, digest: &str) -> String {
     let mut plan = plan.clone();
-    let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        // With its length, so that no two lists of parts look alike.
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    for file in plan.files.drain(..) {
-        part(file.path.as_bytes());
-        part(&file.content);
-    }
-    part(format!("{plan:?}").as_bytes());
-    part(stdin.unwrap_or_default().as_bytes());
-    for text in [engine, digest, env!("CARGO_PKG_VERSION")] {
-        part(text.as_bytes());
-    }
-    hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    let files = std::mem::take(&mut plan.files);
+    let plan = format!("{plan:?}");
+    let others = [plan.as_str(), stdin.unwrap_or_default(), engine, digest, env!("CARGO_PKG_VERSION")];
+    let files = files.iter().flat_map(|file| [file.path.as_bytes(), &*file.content]);
+    fingerprint(files.chain(others.map(str::as_bytes)))
 }
 
 impl Cache {
