@@ -201,6 +201,8 @@ pub enum BootKind {
     Python,
     /// Node, 18 or later.
     Node,
+    /// Ruby, 3.1 to 3.3; others start with their program.
+    Ruby,
 }
 
 /// Which parser of [`crate::report`] reads the tools' output.

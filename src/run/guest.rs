@@ -21,7 +21,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use crate::language::BootKind;
-use crate::plan::{SourceFile, Stage};
+use crate::plan::{CODE_DIR, SourceFile, Stage};
 
 /// Bytes of a tar record.
 const RECORD: usize = 10_240;
@@ -35,12 +35,15 @@ const SEPARATOR: u8 = 0x1e;
 const SCRIPT: &str = include_str!("guest.sh");
 const PYTHON: &str = include_str!("boot/python.py");
 const NODE: &str = include_str!("boot/node.js");
+const RUBY: &str = include_str!("boot/ruby.rb");
+
+/// Reads the script that is announced, and goes on as it says.
+const LISTEN: &str = r#"read -r n && eval "$(dd bs=512 count="$n" iflag=fullblock 2>/dev/null)""#;
 
 /// The command of a container that waits for a program.
 #[must_use]
 pub fn entry() -> Vec<String> {
-    let line = r#"read -r n && eval "$(dd bs=512 count="$n" iflag=fullblock 2>/dev/null)""#;
-    ["/bin/sh", "-c", line].map(str::to_owned).into()
+    ["/bin/sh", "-c", LISTEN].map(str::to_owned).into()
 }
 
 /// Everything to be written before the program's own input: the script for `stage`, and `tar`, filled up to whole records.
@@ -72,8 +75,12 @@ impl Boot {
     /// The file's name is part of it: only an interpreter that was started with the very name runs a program without a
     /// trace of having waited.
     #[must_use]
-    pub fn of(kind: BootKind, stage: &Stage, file: &str) -> Option<Self> {
-        let at = stage.command.iter().position(|word| word == file)?;
+    pub fn of(kind: BootKind, stage: &Stage, file: &SourceFile) -> Option<Self> {
+        // Ruby takes options from this line before anything waits.
+        if kind == BootKind::Ruby && file.content.starts_with(b"#!") {
+            return None;
+        }
+        let at = stage.command.iter().position(|word| *word == file.path)?;
         let command = stage.command[..=at].to_vec();
         (at > 0).then(|| Self { kind, command, env: stage.env.clone(), timeout: stage.timeout })
     }
@@ -82,19 +89,33 @@ impl Boot {
 /// What an interpreter says on standard error when it is up and waits.
 pub const READY: &[u8] = b"\x1eready\x1e";
 
+/// What the shell says instead when this version of the interpreter has to start with its program, and the shell itself waits.
+pub const PLAIN: &[u8] = b"\x1eplain\x1e";
+
 /// What starts the interpreter of a [`Boot`], written as soon as its container runs.
 #[must_use]
 pub fn arming(boot: &Boot, nonce: &str) -> Bytes {
     let (folder, name, text) = match boot.kind {
         BootKind::Python => ("/tmp/.runpen", "sitecustomize.py", PYTHON),
         BootKind::Node => ("/var/tmp/.runpen", "boot.js", NODE),
+        BootKind::Ruby => ("/tmp/.runpen", "boot.rb", RUBY),
     };
     let variable = match boot.kind {
         BootKind::Python => format!("PYTHONPATH={folder}${{PYTHONPATH:+:$PYTHONPATH}}"),
         BootKind::Node => format!(r#"NODE_OPTIONS="--require={folder}/{name}${{NODE_OPTIONS:+ $NODE_OPTIONS}}""#),
+        BootKind::Ruby => format!(r#"RUBYOPT="-r{folder}/{name} -r{folder}/{name}${{RUBYOPT:+ $RUBYOPT}}""#),
     };
     let text = quote(text);
-    let before = format!("mkdir {folder} && printf %s {text} >{folder}/{name}\nexport {variable}\n");
+    let mut before = String::new();
+    if let (BootKind::Ruby, [interpreter @ .., file]) = (boot.kind, boot.command.as_slice()) {
+        let interpreter = words(interpreter);
+        // From 3.4 on Ruby has read the whole file before it loads a library.
+        let _ = writeln!(before, r#"case "$({interpreter} -v)" in ruby\ 3.[1-3].*) ;;"#);
+        let _ = writeln!(before, r"*) printf '\036plain\036' >&2; {LISTEN}; exit ;; esac");
+        // Ruby finds nothing to read in a file without a byte.
+        let _ = writeln!(before, "echo >{}", quote(&format!("{CODE_DIR}/{file}")));
+    }
+    let _ = writeln!(before, "mkdir {folder} && printf %s {text} >{folder}/{name}\nexport {variable}");
     script(nonce, 0, boot.timeout, &[], &boot.env, &boot.command, &before)
 }
 
@@ -125,8 +146,7 @@ fn script(
         let _ = writeln!(script, "export {name}={}", quote(value));
     }
     script.push_str(before);
-    let command: Vec<String> = command.iter().map(|word| quote(word)).collect();
-    script.push_str(&code_of(SCRIPT).replace("CMD", &command.join(" ")));
+    script.push_str(&code_of(SCRIPT).replace("CMD", &words(command)));
     let blocks = script.len().div_ceil(BLOCK);
     script.extend(std::iter::repeat_n('\n', blocks * BLOCK - script.len()));
     Bytes::from(format!("{blocks}\n{script}"))
@@ -141,6 +161,11 @@ fn code_of(script: &str) -> String {
 /// A word as the shell reads it back unchanged.
 fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// A command as the shell reads it back unchanged.
+fn words(command: &[String]) -> String {
+    command.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// The source files as a tar.

@@ -33,11 +33,12 @@ use crate::protocol::PoolStatus;
 /// What a waiting shell holds in memory, roughly: measured at 1 to 3 MiB.
 const SHELL_COST: u64 = 4 * MIB;
 
-/// What a waiting interpreter holds in memory, roughly: Python 9 MiB, Node 45.
+/// What a waiting interpreter holds in memory, roughly: Python 9 MiB, Node 45, Ruby 25.
 fn interpreter_cost(kind: BootKind) -> u64 {
     match kind {
         BootKind::Python => 12 * MIB,
         BootKind::Node => 48 * MIB,
+        BootKind::Ruby => 28 * MIB,
     }
 }
 
@@ -379,15 +380,14 @@ async fn make(engine: &dyn Engine, recipe: &Recipe) -> Result<Waiting, EngineErr
             let script = guest::arming(boot, &nonce);
             container.stdin.write_all(&script).await.map_err(|error| failed(error.to_string()))?;
             container.stdin.flush().await.map_err(|error| failed(error.to_string()))?;
-            ready(&mut container).await.map_err(failed)?;
-            Some(nonce)
+            ready(&mut container).await.map_err(failed)?.then_some(nonce)
         }
     };
     Ok(Waiting { container, nonce, digest })
 }
 
-/// Waits until the interpreter says that it is up. Anything else it says is why it cannot be.
-async fn ready(container: &mut Container) -> Result<(), String> {
+/// Waits until the interpreter says that it is up, or the shell that it waits itself. Anything else is why neither can.
+async fn ready(container: &mut Container) -> Result<bool, String> {
     let mut said = Vec::new();
     let listening = async {
         while said.len() < guest::READY.len() {
@@ -396,8 +396,8 @@ async fn ready(container: &mut Container) -> Result<(), String> {
         }
     };
     let in_time = tokio::time::timeout(BOOT_DEADLINE, listening).await.is_ok();
-    if said == guest::READY {
-        return Ok(());
+    if said == guest::READY || said == guest::PLAIN {
+        return Ok(said == guest::READY);
     }
     let said = String::from_utf8_lossy(&said).lines().next_back().unwrap_or_default().to_owned();
     Err(if in_time { format!("it said: {said}") } else { format!("it was not up in time; it said: {said}") })

@@ -394,10 +394,11 @@ fn spec(plan: &Plan, stage: &Stage) -> Spec {
 
 /// What may wait for each stage of a plan.
 pub(super) fn recipes(plan: &Plan, language: &Language, file_name: &str) -> Vec<Recipe> {
+    let file = plan.files.iter().find(|file| file.path == file_name);
     let recipe = |stage: &Stage| Recipe {
         language: plan.language.clone(),
         spec: spec(plan, stage),
-        boot: language.boot.filter(|_| stage.phase == PhaseName::Run).and_then(|kind| Boot::of(kind, stage, file_name)),
+        boot: language.boot.filter(|_| stage.phase == PhaseName::Run).and_then(|kind| Boot::of(kind, stage, file?)),
     };
     plan.stages.iter().map(recipe).collect()
 }

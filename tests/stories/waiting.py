@@ -24,6 +24,7 @@ INPUT = "first line\nsecond line\nno end"
 LANGUAGES = {
     "python": ("py", programs.PYTHON, programs.PYTHON_RANDOM),
     "javascript": ("js", programs.NODE, programs.NODE_RANDOM),
+    "ruby": ("rb", programs.RUBY, programs.RUBY_RANDOM),
 }
 # Addresses and process numbers differ in any two runs.
 NOISE = [(re.compile(r"0x[0-9a-f]{6,}"), "0x…"), (re.compile(r"\(node:\d+\)"), "(node:…)"), (re.compile(r"Thread-\d+"), "Thread-…"),
@@ -31,10 +32,10 @@ NOISE = [(re.compile(r"0x[0-9a-f]{6,}"), "0x…"), (re.compile(r"\(node:\d+\)"),
 
 
 class Side:
-    def __init__(self, binary, engine, warm):
+    def __init__(self, binary, engine, warm, **more):
         self.warm = warm
         self.client = Client(binary)
-        settings = {"engine": engine, "warm": {"enabled": warm, "perLanguage": 4, "memory": "1G"}, "timeout": "30s"}
+        settings = {"engine": engine, "warm": {"enabled": warm, "perLanguage": 4, "memory": "1G"}, "timeout": "30s", **more}
         self.client.initialize(initializationOptions=settings)
 
     def full(self, language):
@@ -62,6 +63,16 @@ class Side:
                    for stream in ("stdout", "stderr")}
         self.client.log.clear()
         return {"outcome": end["outcome"], "exitCode": end.get("exitCode"), "signal": end.get("signal"), **printed}
+
+
+def later_ruby(binary, engine):
+    """One that has read its program before anything could wait in it: the shell waits, and starts it as it is."""
+    later = """case "$*" in -v) echo 'ruby 3.4.1 (2024-12-25) +PRISM' ;; *) exec ruby "$@" ;; esac"""
+    row = {"boot": "ruby", "steps": {"run": ["sh", "-c", later, "ruby", "{file}", "{args}"]}}
+    side = Side(binary, engine, True, languages={"ruby": row})
+    seen = side.run("ruby", "later.rb", "p 6*7, ENV['RUBYOPT'], ARGV, STDIN.read.size\n", ["a"])
+    side.client.leave()
+    return seen["stdout"] == f'42\nnil\n["a"]\n{len(INPUT)}\n', seen
 
 
 def clean(text):
@@ -100,6 +111,11 @@ def main():
                 print(f"FAIL  {language} {name}: {values}", flush=True)
     plain.client.leave()
     waiting.client.leave()
+    if "ruby" in chosen:
+        right, seen = later_ruby(binary, engine)
+        passed, failed = passed + right, failed + (not right)
+        if not right:
+            print(f"FAIL  ruby that cannot wait: {seen}", flush=True)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -5,7 +5,7 @@ set -euo pipefail
 source tests/setup/common.sh
 
 # What the embedded engine runs: this machine's own.
-need python3:python3 node:nodejs
+need python3:python3 node:nodejs ruby:ruby
 build_runpen
 status=0
 for engine in docker embedded; do

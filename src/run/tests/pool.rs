@@ -222,3 +222,16 @@ async fn an_interpreter_waits_for_files_of_its_name_and_for_the_latest_names_onl
     assert_eq!(waiting(&manager), 6);
     removed(&engine, &manager).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_ruby_that_takes_options_from_its_program_does_not_wait_for_it() {
+    let engine = FakeEngine::default();
+    let manager = Manager::new(Arc::new(engine.clone()));
+    expect(&manager, "ruby");
+    quiet().await;
+    for (script, is_warm) in [("#!/usr/bin/ruby -w\nout hello", false), ("out hello", true)] {
+        let (stdout, _, events, _) = finish(manager.start(warm("ruby", script))).await;
+        assert_eq!((stdout.as_str(), started_warm(&events)), ("hello\n", is_warm), "{script}");
+    }
+    removed(&engine, &manager).await;
+}
