@@ -99,6 +99,47 @@ def a_server_killed_in_a_run_leaves_nothing_after_the_limit_and_the_next_one_swe
 
 
 @story
+def a_server_killed_while_it_bakes_leaves_nothing_that_runs(machine):
+    """SIGKILL while a compiler compiles its library: it ends at once, no image is derived, and the next server sweeps."""
+    container = machine.daemon.docker("create", IMAGE, "sh", "-c", "echo 'sleep 3600' >/usr/bin/go && chmod +x /usr/bin/go")
+    machine.daemon.docker("start", "--attach", container)
+    machine.daemon.docker("commit", container, "story/go:1")
+    machine.daemon.docker("rm", container)
+    editor = machine.editor(languages={"go": {"image": "story/go:1"}})
+    editor.open("file:///w/a.go", "go", "package main\n\nfunc main() {}\n")
+    busy = lambda: any("sleep" in (machine.daemon.docker("top", one) or "") for one in machine.daemon.containers())
+    until("it compiles", lambda: busy())
+    editor.kill()
+    until("nothing runs", lambda: not machine.daemon.containers())
+    next_one = machine.editor(warm={"enabled": False})
+    until("the next server has swept", lambda: not machine.daemon.containers("--all"))
+    assert machine.daemon.docker("images", "--quiet", "runpen-baked/go") == ""
+    assert next_one.leave() == 0
+
+
+@story
+def a_server_killed_while_it_pulls_leaves_nothing_and_the_next_one_pulls(machine):
+    """SIGKILL in the middle of a layer: no part of the image stays, and the next server fetches it whole."""
+    registry = Registry()
+    languages = {"python": {"image": registry.image("held")}}
+    pull = {"command": "runpen.pullImages", "arguments": [{"languages": ["python"], "wait": True}]}
+    editor = machine.editor(languages=languages, warm={"enabled": False})
+    editor.ask("workspace/executeCommand", pull)
+    until("the layer is half there", registry.was_cut.is_set)
+    editor.kill()
+    registry.release.set()
+    part = lambda: machine.daemon.docker("image", "inspect", registry.image("held")) is not None
+    assert not part() and not machine.daemon.containers("--all")
+    next_one = machine.editor(languages=languages, warm={"enabled": False})
+    answer = next_one.answer(next_one.ask("workspace/executeCommand", pull), patience=180)
+    assert "error" not in answer["images"][0] and part(), answer
+    assert next_one.leave() == 0
+    registry.close()
+    machine.daemon.docker("rmi", "--force", registry.image("held"))
+    until("nothing is left", lambda: not machine.daemon.containers("--all"))
+
+
+@story
 def two_servers_never_sweep_each_other(machine):
     """What waits for one stays while another starts, runs, collects and leaves."""
     first = machine.editor()

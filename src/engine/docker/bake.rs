@@ -3,6 +3,8 @@
 //! The script is ours and the image is the user's choice, but a hostile image brings its own shell and compiler. So the
 //! container has no network, no capabilities, no new privileges and bounded memory, processes and time; it has a writable
 //! root, and root in it, which is what it is for. User code never comes near it.
+//!
+//! We hold its standard input and never write: when that ends, the server is gone, and the script is killed by its [`GUARD`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +13,8 @@ use std::time::Duration;
 use bollard::errors::Error;
 use bollard::models::{ContainerConfig, ContainerCreateBody, HostConfig, HostConfigLogConfig};
 use bollard::query_parameters::{
-    CommitContainerOptionsBuilder, CreateContainerOptionsBuilder, StartContainerOptions, WaitContainerOptions,
+    AttachContainerOptionsBuilder, CommitContainerOptionsBuilder, CreateContainerOptionsBuilder, StartContainerOptions,
+    WaitContainerOptions,
 };
 use futures_util::StreamExt;
 
@@ -30,6 +33,13 @@ const DEADLINE: Duration = Duration::from_secs(600);
 /// The longest that the engine may take to write an image.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(300);
 
+/// Goes before a script. The first process of a container cannot be killed from inside, so what it starts is, until it gives up.
+const GUARD: &str = "\
+exec 3<&0 </dev/null
+(read -r _ <&3 || :; while :; do kill -9 -1; sleep 1; done) >/dev/null 2>&1 &
+exec 3<&-
+";
+
 /// Derives an image, and leaves no container.
 pub(super) async fn bake(shared: &Arc<Shared>, spec: &BakeSpec) -> Result<(), EngineError> {
     let failure = |why: &str| failed(format!("prepare the toolchain of {}", spec.base), why);
@@ -44,6 +54,10 @@ pub(super) async fn bake(shared: &Arc<Shared>, spec: &BakeSpec) -> Result<(), En
     shared.owner.opens(&shared.endpoint, &name);
     let guard = Guard::new(Arc::clone(shared), created.id, name);
     let baked = async {
+        let options = AttachContainerOptionsBuilder::default().stream(true).stdin(true).build();
+        let _stdin = within(shared.client.attach_container(&guard.id, Some(options)))
+            .await
+            .map_err(|error| failure(&reason(&error)))?;
         within(shared.client.start_container(&guard.id, None::<StartContainerOptions>))
             .await
             .map_err(|error| failure(&reason(&error)))?;
@@ -80,13 +94,16 @@ fn body(shared: &Shared, spec: &BakeSpec, image: &str) -> ContainerCreateBody {
     let memory = i64::try_from(2048 * MIB).unwrap_or(i64::MAX);
     ContainerCreateBody {
         image: Some(image.to_owned()),
-        entrypoint: Some(["/bin/sh", "-ec", &spec.script].map(str::to_owned).into()),
+        entrypoint: Some(["/bin/sh", "-ec", &format!("{GUARD}{}", spec.script)].map(str::to_owned).into()),
         cmd: Some(Vec::new()),
         env: Some(spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         user: Some("0:0".to_owned()),
         working_dir: Some("/".to_owned()),
         healthcheck: Some(hardening::no_health_check()),
         stop_signal: Some("SIGKILL".to_owned()),
+        attach_stdin: Some(true),
+        open_stdin: Some(true),
+        stdin_once: Some(true),
         labels: Some(reap::labels(&shared.owner)),
         host_config: Some(HostConfig {
             network_mode: Some("none".to_owned()),
