@@ -15,6 +15,8 @@ for engine in docker embedded; do
 done
 echo "languages: docker, every other language"
 python3 tests/stories/languages.py "$RUNPEN_BINARY" || status=1
+echo "languages: docker, programs that others wrote"
+python3 tests/stories/programs.py "$RUNPEN_BINARY" "$(tests/setup/programs.sh)" || status=1
 echo "languages: docker, shell on Alpine"
 RUNPEN_CONFIG=$(dirname "$RUNPEN_CONFIG")/config-alpine.toml
 for only in "every language" "sleeper"; do
