@@ -13,8 +13,13 @@ pub(super) struct Start {
     pub(super) public: Option<String>,
 }
 
+/// How deep `main` is looked for in types within types.
+const DEPTH: usize = 8;
+
 struct Type<'a> {
     name: &'a str,
+    /// Between its braces, with them.
+    body: Range<usize>,
     is_public: bool,
     has_main: bool,
 }
@@ -25,11 +30,26 @@ pub(super) fn start(text: &str, mask: &[u8], file_name: &str) -> Start {
     let stem = file_name.strip_suffix(".java").unwrap_or(file_name);
     let rank = |item: &&Type<'_>| (item.has_main, item.is_public, item.name == stem);
     // The last of equals is what `max_by_key` takes, so the types are walked backwards.
-    let entry = types.iter().rev().max_by_key(rank).map(|item| match package(text, mask) {
-        Some(package) => format!("{package}.{}", item.name),
-        None => item.name.to_owned(),
+    let likeliest = || types.iter().rev().max_by_key(rank).map(|item| item.name.to_owned());
+    let inner = if types.iter().any(|item| item.has_main) { None } else { nested(text, mask, &types, DEPTH) };
+    let entry = inner.or_else(likeliest).map(|name| match package(text, mask) {
+        Some(package) => format!("{package}.{name}"),
+        None => name,
     });
     Start { entry, public: types.iter().find(|item| item.is_public).map(|item| item.name.to_owned()) }
+}
+
+/// The first type with `main` within others, as the virtual machine names it.
+fn nested(text: &str, mask: &[u8], around: &[Type<'_>], depth: usize) -> Option<String> {
+    let within = |outer: &Type<'_>| {
+        let inside = outer.body.start + 1..outer.body.end.checked_sub(1)?;
+        let (text, mask) = (text.get(inside.clone())?, mask.get(inside)?);
+        let types = types(text, mask);
+        let inner = types.iter().find(|item| item.has_main).map(|item| item.name.to_owned());
+        let inner = inner.or_else(|| nested(text, mask, &types, depth.checked_sub(1)?))?;
+        Some(format!("{}${inner}", outer.name))
+    };
+    around.iter().find_map(within)
 }
 
 /// Names of the top-level types.
@@ -75,6 +95,7 @@ fn types<'a>(text: &'a str, mask: &[u8]) -> Vec<Type<'a>> {
                         name: &text[name.clone()],
                         is_public: find_word(&mask[item..at], "public").is_some(),
                         has_main: declares_main(&mask[body.clone()], interface),
+                        body: body.clone(),
                     });
                     at = body.end;
                     item = at;

@@ -346,6 +346,11 @@ fn java_files_are_named_for_their_public_class_and_start_where_main_is() {
     );
     assert_eq!(file(&format!("class A {{ {main} }} class B {{ {main} }}"), "B.java"), pair("B.java", "B"));
     assert_eq!(file(&format!("class A {{ {main} }} class B {{ {main} }}"), "C.java"), pair("C.java", "A"));
+    // One that camisole tries Java with.
+    let nested = format!("package p; class Some {{ static class A {{ int f() {{}} static class B {{ {main} }} }} }}");
+    assert_eq!(file(&nested, "x.java"), pair("x.java", "p.Some$A$B"));
+    let both = format!("class A {{ static class N {{ {main} }} }} class B {{ {main} }}");
+    assert_eq!(file(&both, "C.java"), pair("C.java", "B"));
     assert_eq!(
         file("enum E { X { void main(String[] a) {} }; static public void main(final String[] a) {} }", "E.java"),
         pair("E.java", "E")
@@ -353,7 +358,7 @@ fn java_files_are_named_for_their_public_class_and_start_where_main_is() {
     assert_eq!(file("interface I { static void main(String... a) {} }", "I.java"), pair("I.java", "I"));
     assert_eq!(
         file("class A { class In { public static void main(String[] a) {} } }\nclass B { }", "q.java"),
-        pair("q.java", "A")
+        pair("q.java", "A$In")
     );
     assert_eq!(file("oops", "q.java"), pair("q.java", "Main"));
     assert_eq!(file("class 名 { String t = \"\"\"\n class X {\"\"\"; }", "q.java"), pair("q.java", "名"));
