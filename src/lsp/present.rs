@@ -13,6 +13,7 @@ use tower_lsp::ls_types::{
 use super::capabilities::Capabilities;
 use super::capture::Capture;
 use super::results::{Entry, Placed, Summary};
+use crate::plan::MIB;
 use crate::protocol::{Finished, Outcome, PhaseName, Position, Range, Severity, Tag};
 use crate::text::Encoding;
 
@@ -54,6 +55,14 @@ fn time(finished: &Finished) -> Option<String> {
     (!times.is_empty()).then_some(text)
 }
 
+/// The most memory that the program held, where it was measured.
+fn memory(finished: &Finished) -> Option<String> {
+    let run = finished.phases.iter().find(|phase| phase.name == PhaseName::Run)?;
+    #[expect(clippy::cast_precision_loss, reason = "shown with one digit behind the point")]
+    let mebibytes = run.peak_memory_bytes? as f64 / MIB as f64;
+    Some(format!("{mebibytes:.1} MB"))
+}
+
 /// What is shown of a result.
 pub(crate) fn summary(finished: &Finished, language: &str, capture: &Capture) -> Summary {
     let mut title = outcome(finished);
@@ -66,6 +75,9 @@ pub(crate) fn summary(finished: &Finished, language: &str, capture: &Capture) ->
     let said = said.or(finished.error.as_deref()).or_else(|| capture.stdout.first_line());
     let said = said.or_else(|| capture.stderr.first_line()).map(label).unwrap_or_default();
     let line = if said.is_empty() { title.clone() } else { format!("{title} · {said}") };
+    if let Some(memory) = memory(finished) {
+        title = format!("{title}, {memory}");
+    }
     let hover = hover(&title, finished, language, capture);
     Summary { title, line, hover }
 }
@@ -232,6 +244,17 @@ mod tests {
         );
         assert_eq!(line(Outcome::Exited, Some(0), "", ""), "✓ 12 ms");
         assert_eq!(line(Outcome::Cancelled, None, "", ""), "■ stopped 12 ms");
+    }
+
+    #[test]
+    fn the_title_has_time_and_memory() {
+        let mut finished = finished(Outcome::Exited, Some(0));
+        for (bytes, shown) in [(9_437_184, "✓ 12 ms, 9.0 MB"), (100 << 10, "✓ 12 ms, 0.1 MB")] {
+            finished.phases[1].peak_memory_bytes = Some(bytes);
+            let summary = summary(&finished, "python", &Capture::new(false));
+            assert_eq!((summary.title.as_str(), summary.line.as_str()), (shown, "✓ 12 ms"));
+            assert!(summary.hover.contains(shown), "{}", summary.hover);
+        }
     }
 
     #[test]

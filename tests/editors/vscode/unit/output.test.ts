@@ -146,6 +146,8 @@ test('the lines around a run say what ran and how it ended', () => {
   assert.equal(heading(run), '▶ a.py (docker, python:3, warm)')
   assert.equal(heading({ ...run, range }), '▶ a.py:3-4 (docker, python:3, warm)')
   assert.equal(ending({ ...finished, phases: [{ name: 'run', wallMs: 12.4 }] }), '✓ 12 ms')
+  const phases = [{ name: 'run', wallMs: 12.4, peakMemoryBytes: 9437184 }] as const
+  assert.equal(ending({ ...finished, phases: [...phases] }), '✓ 12 ms, 9.0 MB')
   assert.equal(ending({ ...finished, outcome: 'timed_out', error: 'too long\x1b[2J' }), '✗ timed out · too long [2J')
   const at = { start: { line: 3, character: 4 }, end: { line: 3, character: 5 } }
   const diagnostics = [{ range: at, severity: 'error' as const, source: 'python', message: 'no\nway' }]
