@@ -247,6 +247,14 @@ pub struct Receipt {
     pub missing: Vec<String>,
 }
 
+impl Receipt {
+    /// Whether a control of the plan is not given.
+    #[must_use]
+    pub fn lacks(&self, control: &str) -> bool {
+        self.missing.iter().any(|missing| missing.split_once(": ").is_some_and(|(name, _)| name == control))
+    }
+}
+
 /// Severity, in LSP's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -83,8 +83,18 @@ struct About {
     /// Name of its default system-call filter.
     seccomp: Option<String>,
     swap_limit: bool,
+    limits: Limits,
     /// Names of the runtimes it lists, with the program of each where it says so.
     runtimes: Vec<(String, Option<String>)>,
+}
+
+/// Which other limits it can set at all. One that cannot still repeats what it was asked for when a container is looked at:
+/// Docker of an ordinary user on cgroup v1 does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Limits {
+    memory: bool,
+    cpu: bool,
+    pids: bool,
 }
 
 impl Shared {
@@ -126,6 +136,11 @@ impl Shared {
                 runtime: info.default_runtime.unwrap_or_else(|| "unknown".to_owned()),
                 seccomp,
                 swap_limit: info.swap_limit.unwrap_or(false),
+                limits: Limits {
+                    memory: info.memory_limit.unwrap_or(true),
+                    cpu: info.cpu_cfs_quota.unwrap_or(true),
+                    pids: info.pids_limit.unwrap_or(true),
+                },
                 runtimes: info.runtimes.into_iter().flatten().map(|(name, runtime)| (name, runtime.path)).collect(),
             })
         };
@@ -159,10 +174,13 @@ impl DockerEngine {
         (engine, attempts)
     }
 
-    /// Whether it still answers within the deadline.
+    /// Whether it still answers within the deadline. One on another machine is asked all the time, and asking it once more
+    /// would cost every run a round trip.
     pub async fn answers(&self, deadline: Duration) -> bool {
-        !self.shared.pulse.is_lost()
-            && matches!(tokio::time::timeout(deadline, self.shared.client.ping()).await, Ok(Ok(_)))
+        if self.shared.pulse.watches() {
+            return !self.is_lost();
+        }
+        matches!(tokio::time::timeout(deadline, self.shared.client.ping()).await, Ok(Ok(_)))
     }
 
     /// Whether its link is known to be cut.
@@ -189,12 +207,13 @@ impl Engine for DockerEngine {
     }
 
     async fn info(&self) -> Result<EngineInfo, EngineError> {
-        let version = within(self.shared.client.version())
+        // Asked for itself: that it answered once does not mean that it answers now.
+        within(self.shared.client.ping())
             .await
-            .map_err(|error| failed(format!("ask {} for its version", self.shared.endpoint), reason(&error)))?;
+            .map_err(|error| failed(format!("ask {} whether it is there", self.shared.endpoint), reason(&error)))?;
         Ok(EngineInfo {
             name: self.name().to_owned(),
-            version: version.version.unwrap_or_else(|| self.shared.version.clone()),
+            version: self.shared.version.clone(),
             endpoint: self.shared.endpoint.clone(),
             runtime: self.shared.about().await?.runtime.clone(),
         })

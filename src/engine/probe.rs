@@ -70,16 +70,20 @@ pub async fn examine(
         .iter()
         .flat_map(|receipt| &receipt.missing)
         .filter_map(|missing| missing.split_once(": ").map(|(control, _)| control))
-        .map(|control| match control {
-            "cpus" => "CPU",
-            "pids" => "processes",
-            other => other,
+        .flat_map(|control| match control {
+            "cpus" => vec!["CPU"],
+            "pids" => vec!["processes"],
+            "nofile" => vec!["open files"],
+            "core" => vec!["core files"],
+            "memory" => vec!["memory", "memory without end"],
+            other => vec![other],
         })
         .collect();
     // Making files takes gVisor so long that one folder of them is a minute.
     let most = if own_kernel { 0 } else { 2 * sandbox.tmp.inodes.max(sandbox.code.inodes) };
     let kernel = if own_kernel { "own" } else { "shared" };
-    let _ = container.stdin.write_all(format!("{kernel} {most}\n").as_bytes()).await;
+    let memory = if missing.contains(&"memory") { "unbounded" } else { "bounded" };
+    let _ = container.stdin.write_all(format!("{kernel} {most} {memory}\n").as_bytes()).await;
     let _ = container.stdin.shutdown().await;
     let mut answer = Vec::new();
     let read = async {

@@ -217,6 +217,14 @@ impl Trailer {
         Self::Done { status, signaled, cpu_ms, peak_memory_bytes: number("M"), oom_kills: number("O") }
     }
 
+    /// Forgets what was counted: where a container has no memory limit of its own, the counts are those of whatever it
+    /// lies in, perhaps of the whole machine.
+    pub fn forget_counts(&mut self) {
+        if let Self::Done { cpu_ms, peak_memory_bytes, oom_kills, .. } = self {
+            (*cpu_ms, *peak_memory_bytes, *oom_kills) = (None, None, None);
+        }
+    }
+
     /// The trailer as the waiting side prints it.
     #[must_use]
     pub fn print(nonce: &str, text: &str) -> Vec<u8> {
@@ -335,6 +343,16 @@ mod tests {
         assert_eq!(scan(&[&print]).1, Some(expected));
         let print = Trailer::print(NONCE, "failed unpack");
         assert_eq!(scan(&[&print]).1, Some(Trailer::Failed("unpack".to_owned())));
+    }
+
+    #[test]
+    fn counts_of_something_larger_are_forgotten_and_the_end_is_not() {
+        let print = Trailer::print(NONCE, "done 3  B=1000000 C=3500000 M=4096 O=7");
+        let mut trailer = scan(&[&print]).1.unwrap();
+        trailer.forget_counts();
+        let expected =
+            Trailer::Done { status: 3, signaled: false, cpu_ms: None, peak_memory_bytes: None, oom_kills: None };
+        assert_eq!(trailer, expected);
     }
 
     #[test]

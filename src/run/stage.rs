@@ -256,8 +256,11 @@ pub(super) async fn run(
                 }
             },
             told = &mut waiter, if exit.is_none() => {
-                exit = Some(told.unwrap_or_else(|_| Ok(Exit::default())));
-                drained = drained.or(Some(Instant::now() + DRAIN));
+                let told = told.unwrap_or_else(|_| Ok(Exit::default()));
+                // From an engine that is lost nothing more will come than what is here already.
+                let rest = if told.is_ok() { DRAIN } else { DRAIN / 10 };
+                exit = Some(told);
+                drained = drained.or(Some(Instant::now() + rest));
             }
         }
     };

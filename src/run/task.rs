@@ -233,10 +233,13 @@ impl Task {
         let format = self.request.language.report;
         let quiet = report::for_machines(format, stage.phase);
         let job = Job { voice: &self.voice, stage, nonce: &nonce, sequence, quiet, raw: self.request.raw };
-        let end = stage::run(job, container, opening, input).await;
+        let mut end = stage::run(job, container, opening, input).await;
         let wall = begun.elapsed();
         let usage = handle.usage().await;
         if let Some(receipt) = tokio::time::timeout(RECEIPT_GRACE, receipt).await.ok().and_then(receipt_of) {
+            if let (true, stage::Stop::Told(trailer)) = (receipt.lacks("memory"), &mut end.stop) {
+                trailer.forget_counts();
+            }
             record.receipt = Some(receipt);
         }
         self.remove(handle);

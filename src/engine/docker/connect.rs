@@ -111,10 +111,26 @@ async fn dial(place: &Place, deadline: Duration) -> Result<Connection, String> {
         deadline
     };
     let deadline = deadline.max(least);
+    let silent = || format!("no answer within {} ms", deadline.as_millis());
+    // Podman asks the machine's package manager for the versions of all its parts, which takes a second of work and more.
+    // Its greeting takes a millisecond and says enough.
+    if place.endpoint.starts_with("unix://") {
+        let raw = Raw::new(place)?;
+        let greeted = tokio::time::timeout(deadline, raw.greeting()).await.map_err(|_| silent())?;
+        let (podman, version) = match greeted {
+            Some((name, version)) => (name == "Libpod", Some(version).filter(|_| name == "Libpod" || name == "Docker")),
+            None => (false, None),
+        };
+        if let Some(version) = version {
+            let kind = if podman { Kind::Podman } else { Kind::Docker };
+            let (endpoint, raw) = (place.endpoint.clone(), podman.then_some(raw));
+            return Ok(Connection { client, endpoint, version, kind, signs, raw });
+        }
+    }
     let complaint = || signs.as_ref().and_then(|signs| signs.complaint());
     let version = tokio::time::timeout(deadline, client.version()).await;
     let version = match version {
-        Err(_) => return Err(complaint().unwrap_or_else(|| format!("no answer within {} ms", deadline.as_millis()))),
+        Err(_) => return Err(complaint().unwrap_or_else(silent)),
         // What `ssh` says is worth more than that its stream ended.
         Ok(Err(error)) => return Err(complaint().unwrap_or_else(|| reason(&error))),
         Ok(Ok(version)) => version,

@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use super::connect::Kind;
 use super::error::{failed, reason, start_failure, status, within};
 use super::runtime::{self, Runtime};
-use super::{Shared, hardening, image, inspect, reap, receipt, seccomp, stream};
+use super::{Shared, hardening, image, inspect, podman, reap, receipt, seccomp, stream};
 use crate::engine::{Container, EngineError, Exit, Handle, Spec};
 use crate::protocol::Receipt;
 
@@ -152,14 +152,20 @@ async fn launch(spec: &Spec, guard: &Guard) -> Result<AttachContainerResults, En
 fn serve(guard: Guard, streams: AttachContainerResults, asked: receipt::Asked) -> Container {
     let (sender, output) = mpsc::channel(stream::CHUNKS);
     let (end, ended) = watch::channel(false);
-    tokio::spawn(stream::pump(streams.output, sender, ended));
+    let drain = if guard.shared.is_near() { stream::DRAIN } else { stream::FAR_DRAIN };
+    let pump = tokio::spawn(stream::pump(streams.output, sender, ended, drain));
 
     let (exit, exited) = watch::channel(None);
     let (shared, id, name) = (Arc::clone(&guard.shared), guard.id.clone(), guard.name.clone());
     let watching = tokio::spawn(async move {
         let answer = shared.linked(watch_end(&shared, &id, &name)).await;
-        exit.send_replace(Some(answer));
         end.send_replace(true);
+        // Over a slow link its last words may be on their way for long after its end is known, and nobody waits for them
+        // who has heard of that.
+        if answer.is_ok() && !shared.is_near() {
+            let _ = pump.await;
+        }
+        exit.send_replace(Some(answer));
     });
 
     let (sent, receipted) = watch::channel(None);
@@ -183,9 +189,13 @@ async fn watch_end(shared: &Shared, id: &str, name: &str) -> Result<Exit, Engine
         Some(Err(error)) => return Err(failed(format!("wait for container {name}"), reason(&error))),
         None => return Err(failed(format!("wait for container {name}"), "the engine closed the connection")),
     };
+    let status_code = i32::try_from(status_code).unwrap_or(255);
     let state = within(inspect::inspect(shared, id)).await;
+    if shared.kind == Kind::Podman {
+        return Ok(podman::exit(shared, id, status_code, &state).await);
+    }
     let out_of_memory = state.ok().and_then(|answer| answer.state?.oom_killed).unwrap_or(false);
-    Ok(Exit { status: i32::try_from(status_code).unwrap_or(255), out_of_memory })
+    Ok(Exit { status: status_code, out_of_memory })
 }
 
 /// A created container that is removed at the latest when this is dropped.

@@ -10,7 +10,8 @@
 //! for everything else. It asks nothing (`BatchMode`), since there is no terminal to answer at. At the other end
 //! `docker system dial-stdio` joins the stream to the engine's socket.
 //!
-//! Every byte that arrives, on whatever connection, counts as a sign of life: see [`super::pulse`].
+//! Every byte that arrives, on whatever connection, counts as a sign of life: see [`super::pulse`]. So does one that goes out
+//! after it had to wait, since only the other end's word for what it has got makes room for more.
 
 use std::io;
 use std::pin::Pin;
@@ -66,7 +67,7 @@ enum Route {
 /// What is known of a link beside what is said over it.
 #[derive(Debug, Default)]
 pub(super) struct Signs {
-    /// Bytes that have arrived.
+    /// Bytes that have arrived, and those for which the other end has made room.
     heard: AtomicU64,
     /// What `ssh` said last.
     complaint: Mutex<String>,
@@ -75,6 +76,10 @@ pub(super) struct Signs {
 impl Signs {
     pub(super) fn heard(&self) -> u64 {
         self.heard.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note(&self, count: usize) {
+        self.heard.fetch_add(count as u64, Ordering::Relaxed);
     }
 
     pub(super) fn complaint(&self) -> Option<String> {
@@ -107,6 +112,13 @@ impl Raw {
         Ok(Self(Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(5)).build(connector)))
     }
 
+    /// What an engine calls itself when it is greeted: its name and its version.
+    pub(super) async fn greeting(&self) -> Option<(String, String)> {
+        let answer = self.0.get(Uri::from_static("http://engine/_ping")).await.ok()?;
+        let server = answer.headers().get(hyper::header::SERVER)?.to_str().ok()?;
+        named(server)
+    }
+
     /// Status and body of an answer.
     pub(super) async fn get(&self, path: &str) -> Result<(u16, Bytes), String> {
         let uri: Uri = format!("http://engine{path}").parse().map_err(|error| format!("{path}: {error}"))?;
@@ -115,6 +127,12 @@ impl Raw {
         let body = answer.into_body().collect().await.map_err(|error| error.to_string())?;
         Ok((status, body.to_bytes()))
     }
+}
+
+/// `Docker/20.10.24 (linux)`, `Libpod/4.3.1 (linux)`.
+fn named(server: &str) -> Option<(String, String)> {
+    let (name, version) = server.split_whitespace().next()?.split_once('/')?;
+    (!version.is_empty()).then(|| (name.to_owned(), version.to_owned()))
 }
 
 fn route(place: &Place) -> Result<Route, String> {
@@ -217,7 +235,7 @@ impl tower_service::Service<Uri> for Connector {
             let made = tokio::time::timeout(CONNECTING, connector.connect()).await;
             let stream =
                 made.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no connection in time")))?;
-            Ok(TokioIo::new(Link { stream, signs: connector.signs }))
+            Ok(TokioIo::new(Link { stream, signs: connector.signs, full: false }))
         })
     }
 }
@@ -319,6 +337,8 @@ impl AsyncWrite for SshLink {
 struct Link {
     stream: Pin<Box<dyn Duplex>>,
     signs: Arc<Signs>,
+    /// Whether the last write found no room.
+    full: bool,
 }
 
 impl Connection for Link {
@@ -335,15 +355,19 @@ impl AsyncRead for Link {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = self.stream.as_mut().poll_read(context, buffer);
-        let count = buffer.filled().len() - before;
-        self.signs.heard.fetch_add(count as u64, Ordering::Relaxed);
+        self.signs.note(buffer.filled().len() - before);
         read
     }
 }
 
 impl AsyncWrite for Link {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream.as_mut().poll_write(context, bytes)
+        let written = self.stream.as_mut().poll_write(context, bytes);
+        if let (true, Poll::Ready(Ok(count))) = (self.full, &written) {
+            self.signs.note(*count);
+        }
+        self.full = written.is_pending();
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -369,6 +393,15 @@ mod tests {
         assert!(command.contains("BatchMode=yes") && command.contains("ServerAliveInterval=2"));
         for hostile in ["-oProxyCommand=touch", "a b", "me:secret@host", "-l@host", "", "host/$(touch x)", "host;x"] {
             assert!(ssh_command(hostile).is_err(), "{hostile}");
+        }
+    }
+
+    #[test]
+    fn a_greeting_tells_the_engine_and_its_version() {
+        let podman = Some(("Libpod".to_owned(), "4.3.1".to_owned()));
+        assert_eq!(named("Libpod/4.3.1 (linux)"), podman);
+        for strange in ["", "nginx", "Docker/", "x y/1"] {
+            assert_eq!(named(strange), None, "{strange}");
         }
     }
 

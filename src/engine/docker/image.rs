@@ -69,7 +69,12 @@ pub(super) async fn pull(
         }
     }
     match inspect(client, reference).await? {
-        Some(_) => Ok(()),
+        Some(_) => {
+            if layers.complete() {
+                let _ = progress.try_send(layers.progress());
+            }
+            Ok(())
+        }
         None => Err(missing(reference, "the engine said nothing, but the image did not come")),
     }
 }
@@ -161,6 +166,15 @@ impl Layers {
         true
     }
 
+    /// The image is there, and so are its layers: Podman's last word of one is that it was fetched. Whether that is news.
+    fn complete(&mut self) -> bool {
+        let mut news = false;
+        for layer in self.0.values_mut().filter(|layer| !layer.complete) {
+            (layer.done, layer.complete, news) = (layer.total, true, true);
+        }
+        news
+    }
+
     fn progress(&self) -> PullProgress {
         let mut progress = PullProgress::default();
         for layer in self.0.values() {
@@ -224,5 +238,9 @@ mod tests {
         layers.update(&line("b", "Pull complete", None, None));
         let expected = PullProgress { done_bytes: 100, total_bytes: 100, done_layers: 2, total_layers: 2 };
         assert_eq!(layers.progress(), expected);
+        assert!(!layers.complete());
+        layers.update(&line("c", "Download complete", None, None));
+        assert!(layers.complete());
+        assert_eq!(layers.progress().done_layers, 3);
     }
 }

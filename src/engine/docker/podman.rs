@@ -1,13 +1,21 @@
-//! What Podman says and takes differently, behind the same API. Pure. It owns the two translations: ours to Podman's before a
-//! container is made, and Podman's to ours when it is read back.
+//! What Podman says and takes differently, behind the same API. It owns the two translations: ours to Podman's before a
+//! container is made, and Podman's to ours when it is read back, while it lives and when it has ended.
 //!
 //! Met with Podman 4.3: a tmpfs gets a copy of what the image has in its place, unless told not to (a hostile image would
 //! plant files); a read-only container gets writable folders of its own, without bound; it knows no bound on the number of
-//! files in a tmpfs and no owner of one; and it has no limits on open files and processes unless they are given.
+//! files in a tmpfs and no owner of one; and it has no limits on open files and processes unless they are given, which an
+//! ordinary user's Podman does not take over this API. It makes no cgroup namespace on cgroup v1. And it does not know when
+//! memory was the reason of an end: its monitor leaves a note in the folder that it was started in, Podman looks for it in
+//! another.
 
 use std::collections::HashMap;
 
-use bollard::models::{HostConfig, Mount};
+use bollard::errors::Error;
+use bollard::models::{ContainerInspectResponse, HostConfig, Mount};
+
+use super::Shared;
+use super::error::status;
+use crate::engine::Exit;
 
 /// What Podman leaves to a container that drops all. It names each, where Docker says ALL.
 const CAPABILITIES: [&str; 11] = [
@@ -80,13 +88,65 @@ pub(super) fn heard(mut held: HostConfig, asked: &HostConfig) -> HostConfig {
     held
 }
 
-/// Controls that it cannot give, with the way to get them.
-pub(super) fn missing() -> impl Iterator<Item = String> {
-    ["/tmp", "/var/tmp", "/dev/shm", crate::plan::CODE_DIR].into_iter().map(|path| {
+/// How a limit on a process is had where the API's is not taken.
+pub(super) const ULIMITS: &str =
+    "an ordinary user's Podman takes no limits over this API; name it in default_ulimits of containers.conf";
+
+/// Controls that it cannot give, with the way to get them. `cgroup_namespace` is what it says of that.
+pub(super) fn missing(cgroup_namespace: Option<&str>) -> impl Iterator<Item = String> {
+    let files = ["/tmp", "/var/tmp", "/dev/shm", crate::plan::CODE_DIR].into_iter().map(|path| {
         format!(
             "{path} files: Podman bounds the bytes in a folder and not the number of files, which count towards the memory limit; use Docker, or engine = \"embedded\", for a bound of their own"
         )
-    })
+    });
+    let namespace = (cgroup_namespace != Some("private")).then(|| {
+        "cgroup namespace: a program sees where its container lies among the machine's cgroups; set cgroupns = \"private\" in containers.conf, or use cgroup v2".to_owned()
+    });
+    files.chain(namespace)
+}
+
+/// Which cgroup namespace a container has: only Podman's own API tells.
+pub(super) async fn cgroup_namespace(shared: &Shared, id: &str) -> Option<String> {
+    let answer = ask(shared, &format!("/v4.0.0/libpod/containers/{id}/json")).await?;
+    let answer: serde_json::Value = serde_json::from_slice(&answer).ok()?;
+    Some(answer.pointer("/HostConfig/CgroupMode")?.as_str()?.to_owned())
+}
+
+async fn ask(shared: &Shared, path: &str) -> Option<bytes::Bytes> {
+    let answer = tokio::time::timeout(super::error::DEADLINE, shared.raw.as_ref()?.get(path)).await;
+    answer.ok()?.ok().filter(|(status, _)| *status == 200).map(|(_, body)| body)
+}
+
+/// How a container ended. `state` is what it says of it afterwards.
+///
+/// The first process of a container can neither be killed from inside nor end with SIGKILL's number by itself, as it is
+/// ours. So when that is its end, and Podman was not told to kill it, it was the kernel, for memory.
+pub(super) async fn exit(
+    shared: &Shared,
+    id: &str,
+    status_code: i32,
+    state: &Result<ContainerInspectResponse, Error>,
+) -> Exit {
+    const KILLED: i32 = 128 + 9;
+    match state {
+        // Removed while it ran. Podman tells then of whatever status it had before.
+        Err(error) if status(error) == Some(404) => Exit { status: KILLED, out_of_memory: false },
+        Ok(answer) if status_code == KILLED => {
+            let said = answer.state.as_ref().and_then(|state| state.oom_killed) == Some(true);
+            Exit { status: status_code, out_of_memory: said || !was_told_to_kill(shared, id).await }
+        }
+        _ => Exit { status: status_code, out_of_memory: false },
+    }
+}
+
+/// Whether somebody had Podman kill or remove a container. Not knowing counts as yes.
+async fn was_told_to_kill(shared: &Shared, id: &str) -> bool {
+    // {"container":["ID"],"event":["kill","stop","remove"]}
+    let filters = format!(
+        "%7B%22container%22%3A%5B%22{id}%22%5D%2C%22event%22%3A%5B%22kill%22%2C%22stop%22%2C%22remove%22%5D%7D"
+    );
+    let events = ask(shared, &format!("/v1.41/events?stream=false&since=0&filters={filters}")).await;
+    events.is_none_or(|events| !events.trim_ascii().is_empty())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use bollard::models::{ContainerInspectResponse, HostConfig};
 
 use super::error::{failed, one_line, reason, within};
 use super::hardening::Dialect;
-use super::{About, Shared, inspect, podman, runtime};
+use super::{About, Limits, Shared, inspect, podman, runtime};
 use crate::engine::{EngineError, Image};
 use crate::plan::CODE_DIR;
 use crate::protocol::Receipt;
@@ -27,13 +27,20 @@ pub(super) struct Asked {
 /// Looks at a container.
 pub(super) async fn look(shared: &Shared, id: &str, asked: &Asked) -> Result<Receipt, EngineError> {
     let inspect = within(inspect::inspect(shared, id));
-    let (answer, about) = tokio::join!(inspect, shared.about());
+    let (answer, about, namespace) = tokio::join!(inspect, shared.about(), async {
+        if asked.dialect.podman { podman::cgroup_namespace(shared, id).await } else { None }
+    });
     let answer = answer.map_err(|error| failed("inspect a container", reason(&error)))?;
-    Ok(receipt(answer, asked, about?, &shared.version))
+    let mut receipt = receipt(answer, asked, about?, &shared.version);
+    if asked.dialect.podman {
+        receipt.missing.extend(podman::missing(namespace.as_deref()));
+    }
+    Ok(receipt)
 }
 
 fn receipt(answer: ContainerInspectResponse, asked: &Asked, about: &About, version: &str) -> Receipt {
     let mut held = answer.host_config.unwrap_or_default();
+    withhold(&mut held, about.limits);
     if asked.dialect.podman {
         held = podman::heard(held, &asked.host_config);
     }
@@ -53,6 +60,19 @@ fn receipt(answer: ContainerInspectResponse, asked: &Asked, about: &About, versi
         digest: Some(asked.image.digest.clone()),
         controls,
         missing: missing(asked, &held, about),
+    }
+}
+
+/// Takes back what the engine repeats and cannot do.
+fn withhold(held: &mut HostConfig, limits: Limits) {
+    if !limits.memory {
+        (held.memory, held.memory_swap) = (None, None);
+    }
+    if !limits.cpu {
+        (held.cpu_quota, held.cpu_period, held.nano_cpus) = (None, None, None);
+    }
+    if !limits.pids {
+        held.pids_limit = None;
     }
 }
 
@@ -137,7 +157,7 @@ fn cpus(held: &HostConfig) -> String {
 
 /// What was asked and is not held, each with the way to get it.
 fn missing(asked: &Asked, held: &HostConfig, about: &About) -> Vec<String> {
-    const CGROUPS: &str = "needs an engine that may use this cgroup controller: run it as root, or delegate the controller to the user (`systemctl edit user@.service`, Delegate=yes)";
+    const CGROUPS: &str = "needs an engine that may use this cgroup controller; run it as root, or on a machine with cgroup v2 delegate the controller to the user (`systemctl edit user@.service`, Delegate=yes)";
     let want = &asked.host_config;
     let mut missing = Vec::new();
     let mut expect = |same: bool, control: &str, advice: &str| {
@@ -159,7 +179,11 @@ fn missing(asked: &Asked, held: &HostConfig, about: &About) -> Vec<String> {
     expect(
         held.memory_swap == want.memory_swap && about.swap_limit,
         "swap",
-        "the kernel does not count swap; start it with `swapaccount=1`, use cgroup v2, or turn swap off",
+        if want.memory == held.memory {
+            "the kernel does not count swap; start it with `swapaccount=1`, use cgroup v2, or turn swap off"
+        } else {
+            CGROUPS
+        },
     );
     let quota = |config: &HostConfig| (config.cpu_quota, config.cpu_period);
     expect(quota(want) == quota(held), "cpus", CGROUPS);
@@ -167,14 +191,12 @@ fn missing(asked: &Asked, held: &HostConfig, about: &About) -> Vec<String> {
     expect(want.ipc_mode == held.ipc_mode, "ipc", engine);
     for limit in want.ulimits.iter().flatten() {
         let taken = held.ulimits.iter().flatten().any(|other| other == limit);
-        expect(taken, limit.name.as_deref().unwrap_or("ulimit"), engine);
+        let advice = if asked.dialect.podman { podman::ULIMITS } else { engine };
+        expect(taken, limit.name.as_deref().unwrap_or("ulimit"), advice);
     }
     for path in ["/tmp", "/var/tmp", "/dev/shm", CODE_DIR] {
         let options = |config: &HostConfig| config.tmpfs.as_ref().and_then(|tmpfs| tmpfs.get(path).cloned());
         expect(options(want) == options(held), path, engine);
-    }
-    if asked.dialect.podman {
-        missing.extend(podman::missing());
     }
     if asked.dialect.runtime.as_ref().is_some_and(|runtime| runtime.gvisor) {
         missing.extend(runtime::missing_in_gvisor());
@@ -199,6 +221,7 @@ mod tests {
             runtime: "runc".to_owned(),
             seccomp: Some("default".to_owned()),
             swap_limit: true,
+            limits: Limits { memory: true, cpu: true, pids: true },
             runtimes: Vec::new(),
         }
     }
@@ -237,5 +260,17 @@ mod tests {
         insta::assert_snapshot!(receipt.missing.join("\n"));
         assert_eq!(receipt.controls["pids"], "unlimited");
         assert_eq!(receipt.controls["root"], "writable");
+    }
+
+    #[test]
+    fn what_the_engine_repeats_and_cannot_do_is_not_believed() {
+        let limits = Limits { memory: false, cpu: false, pids: false };
+        let about = About { swap_limit: false, limits, ..about() };
+        let receipt = receipt(answer(asked().host_config), &asked(), &about, "20.10");
+        for control in ["memory", "swap", "cpus", "pids"] {
+            assert!(receipt.lacks(control), "{control}: {:?}", receipt.missing);
+            assert_eq!(receipt.controls[control], "unlimited");
+        }
+        assert_eq!(receipt.missing.len(), 4);
     }
 }

@@ -47,7 +47,13 @@ pub(super) fn missing_in_gvisor() -> impl Iterator<Item = String> {
     let files = ["/tmp", "/var/tmp", "/dev/shm", crate::plan::CODE_DIR].into_iter().map(|path| {
         format!("{path} files: gVisor bounds the bytes in a folder and not the number of files, which count towards the memory limit; leave isolation out for a bound of their own")
     });
-    files.chain(["processes: gVisor's own count has no limit, only that of the threads that stand for them; leave isolation out for an exact one".to_owned()])
+    let others = [
+        "processes: gVisor's own count has no limit, only that of the threads that stand for them; leave isolation out for an exact one",
+        "shared memory: gVisor bounds System V segments by the memory limit alone; leave isolation out for a bound of their own",
+        "mapped code: gVisor starts no program from a noexec folder, but maps a file of it as code; leave isolation out to refuse both",
+        "memory of a child: where a child takes too much, gVisor's kernel ends with all programs in it; leave isolation out for the child to die alone",
+    ];
+    files.chain(others.map(str::to_owned))
 }
 
 fn find(about: &About, wanted: Isolation, podman: bool, near: bool) -> Option<Runtime> {
@@ -67,12 +73,14 @@ fn find(about: &About, wanted: Isolation, podman: bool, near: bool) -> Option<Ru
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::docker::Limits;
 
     fn about(names: &[&str]) -> About {
         About {
             runtime: "runc".to_owned(),
             seccomp: None,
             swap_limit: true,
+            limits: Limits { memory: true, cpu: true, pids: true },
             runtimes: names.iter().map(|name| ((*name).to_owned(), Some("/nonexistent/program".to_owned()))).collect(),
         }
     }

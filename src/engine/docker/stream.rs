@@ -19,17 +19,25 @@ use crate::protocol::Stream;
 pub(super) const CHUNKS: usize = 64;
 
 /// How long a stream may stay silent once its container has ended. An engine behind a virtual machine may never end it.
-const DRAIN: Duration = Duration::from_millis(500);
+pub(super) const DRAIN: Duration = Duration::from_millis(500);
+
+/// The same over a link to another machine, where silence may be a packet that was lost more than once.
+pub(super) const FAR_DRAIN: Duration = Duration::from_secs(10);
 
 /// What bollard gives for output.
 pub(super) type Frames = Pin<Box<dyn futures_util::Stream<Item = Result<LogOutput, Error>> + Send>>;
 
 /// Moves frames into the channel until the engine ends the stream, nobody listens any more, or the container has ended
 /// and its stream stays silent. It never stops reading unless the channel is full: an engine cuts off a slow reader.
-pub(super) async fn pump(mut frames: Frames, sender: mpsc::Sender<Chunk>, mut ended: watch::Receiver<bool>) {
+pub(super) async fn pump(
+    mut frames: Frames,
+    sender: mpsc::Sender<Chunk>,
+    mut ended: watch::Receiver<bool>,
+    drain: Duration,
+) {
     loop {
         let frame = if *ended.borrow_and_update() {
-            match tokio::time::timeout(DRAIN, frames.next()).await {
+            match tokio::time::timeout(drain, frames.next()).await {
                 Ok(frame) => frame,
                 Err(_) => return,
             }
@@ -42,7 +50,7 @@ pub(super) async fn pump(mut frames: Frames, sender: mpsc::Sender<Chunk>, mut en
                 changed = ended.changed() => {
                     if changed.is_err() {
                         let rest = async { while deliver(frames.next().await, &sender).await {} };
-                        let _ = tokio::time::timeout(DRAIN, rest).await;
+                        let _ = tokio::time::timeout(drain, rest).await;
                         return;
                     }
                     continue;
@@ -127,7 +135,7 @@ mod tests {
         let frames: Frames = Box::pin(stream::iter([Ok(out("a"))]).chain(stream::pending()));
         let (sender, mut receiver) = mpsc::channel(4);
         let (end, ended) = watch::channel(false);
-        let pump = tokio::spawn(pump(frames, sender, ended));
+        let pump = tokio::spawn(pump(frames, sender, ended, DRAIN));
         assert_eq!(receiver.recv().await.unwrap().bytes, "a");
         end.send(true).unwrap();
         assert_eq!(receiver.recv().await, None);
@@ -139,7 +147,7 @@ mod tests {
         let frames: Frames = Box::pin(stream::iter((0..4).map(|_| Ok(out("x")))));
         let (sender, mut receiver) = mpsc::channel(1);
         let (end, ended) = watch::channel(false);
-        tokio::spawn(pump(frames, sender, ended));
+        tokio::spawn(pump(frames, sender, ended, DRAIN));
         end.send(true).unwrap();
         let mut count = 0;
         while receiver.recv().await.is_some() {
@@ -154,7 +162,7 @@ mod tests {
         let frames: Frames = Box::pin(stream::pending());
         let (sender, receiver) = mpsc::channel(1);
         let (_end, ended) = watch::channel(false);
-        let pump = tokio::spawn(pump(frames, sender, ended));
+        let pump = tokio::spawn(pump(frames, sender, ended, DRAIN));
         drop(receiver);
         pump.await.unwrap();
     }
