@@ -20,6 +20,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lsp"))
 from client import Client  # noqa: E402
 from flood import flood  # noqa: E402
+sys.path.insert(0, str(HERE.parent / "engines"))
+from relay import Relay  # noqa: E402
 
 HELLO = {
     "python": "print(6*7)\n",
@@ -55,8 +57,8 @@ def heading(title):
 class Server:
     """The language server with its stop watch: messages are timed as they arrive."""
 
-    def __init__(self, binary, engine, **settings):
-        self.client = Client(binary)
+    def __init__(self, binary, engine, environment=None, **settings):
+        self.client = Client(binary, environment)
         note = self.client._note
         self.seen = {}
 
@@ -186,6 +188,18 @@ def main():
             server.run(uri)
             found[engine, language, "cold"] = row(f"{language}, {engine}, cold", [server.run(uri)[0] for _ in range(few)])
             server.client.leave()
+
+    # The daemon's socket behind a link that takes its time.
+    with Relay("/var/run/docker.sock", 0.05) as relay:
+        server = Server(options.binary, "docker", {"DOCKER_HOST": f"tcp://127.0.0.1:{relay.port}"}, warm={"perLanguage": 2})
+        uri = server.open("python")
+        warm = []
+        while len(warm) < runs:
+            server.full("python")
+            first, _, was_warm = server.run(uri)
+            warm += [first] if was_warm else []
+        row("python, docker behind 50 ms of delay, warm", warm)
+        server.client.leave()
 
     heading("Compiled languages, request → finished, warm")
     for language in ("go", "java", "cpp"):

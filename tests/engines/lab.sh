@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# Other engines beside this machine's own, for one suite: a second dockerd in a network namespace of its own, reached over
-# TLS and SSH, with gVisor among its runtimes; and Podman as root. Sourced by tests/suites/engines.sh, as root.
+# Other engines beside this machine's own, for the suites `engines` and `attacks`: a second dockerd in a network namespace of
+# its own, reached over TLS and SSH, with gVisor among its runtimes; Podman as root; and Podman and Docker of an ordinary
+# user. Sourced as root.
 #
 # Everything lies in $lab, and goes with lab_close. The daemon that this machine has already is left alone.
 #
@@ -16,7 +17,7 @@ lab_pids=()
 
 lab_open() {
   lab=$(mktemp -d /var/tmp/runpen-engines.XXXXXX)
-  export lab lab_near lab_address
+  export lab lab_namespace lab_near lab_far lab_address
   chmod 755 "$lab"
 }
 
@@ -70,7 +71,7 @@ lab_certificates() {
       -keyout "$lab/tls/$who-key.pem" -out "$lab/tls/$who.csr" 2>/dev/null
     openssl x509 -req -in "$lab/tls/$who.csr" -CA "$lab/tls/ca.pem" -CAkey "$lab/tls/ca-key.pem" -CAcreateserial \
       -days 2 -out "$lab/tls/$who-cert.pem" -extfile <(
-        if [[ $who == server ]]; then echo "subjectAltName=IP:$lab_address"; else echo "extendedKeyUsage=clientAuth"; fi
+        if [[ $who == server ]]; then echo "subjectAltName=IP:$lab_address,IP:127.0.0.1"; else echo "extendedKeyUsage=clientAuth"; fi
       ) 2>/dev/null
   done
   for who in client stranger; do
@@ -140,15 +141,77 @@ CONFIG
   wait_until 30 "$pid" "$lab/bin/ssh" -o BatchMode=yes big true || lab_fail engines-sshd
 }
 
+# Podman takes no registry without TLS unless it is told to, on loopback either.
+lab_registries() {
+  printf '[[registry]]\nlocation = "%s"\ninsecure = true\n' "$registry_address" >"$lab/registries.conf"
+  export CONTAINERS_REGISTRIES_CONF="$lab/registries.conf"
+}
+
+# Not with `--log-level debug`: its monitors would then start a clean-up that fails without a syslog, and every wait for the
+# end of a container takes 20 seconds.
 lab_podman() {
   local pid
   mkdir -p "$lab/podman"
+  lab_registries
   # Its monitor notes a lack of memory as a file in the folder that it was started in.
   pid=$(cd "$lab" && start_detached engines-podman podman --root "$lab/podman/root" --runroot "$lab/podman/run" --runtime runc \
     --cgroup-manager cgroupfs system service --time 0 "unix://$lab/podman.sock")
   lab_pids+=("$pid")
   wait_until 60 "$pid" docker -H "unix://$lab/podman.sock" version || lab_fail engines-podman
   docker -H "unix://$lab/podman.sock" load -q -i "$lab/images.tar" >/dev/null
+}
+
+lab_user=runpen-test
+
+# The ordinary user: with ids for a user namespace, and a runtime folder as a login would have it.
+lab_ordinary_user() {
+  local file
+  id "$lab_user" >/dev/null 2>&1 || useradd --no-create-home --shell /usr/sbin/nologin "$lab_user"
+  for file in /etc/subuid /etc/subgid; do
+    grep -q "^$lab_user:" "$file" 2>/dev/null || echo "$lab_user:100000:65536" >>"$file"
+  done
+  mkdir -p "$lab/user/home" "$lab/user/run" "$lab/user/data"
+  chown -R "$lab_user:" "$lab/user"
+  chmod 700 "$lab/user/run"
+}
+
+# usage: lab_as_user COMMAND [ARGS...]
+lab_as_user() {
+  cd "$lab/user"
+  exec setpriv --reuid "$lab_user" --regid "$(id -g "$lab_user")" --init-groups env -i "PATH=/usr/sbin:/sbin:$PATH" \
+    "HOME=$lab/user/home" "XDG_RUNTIME_DIR=$lab/user/run" "XDG_DATA_HOME=$lab/user/data" \
+    "CONTAINERS_REGISTRIES_CONF=$lab/registries.conf" "$@"
+}
+
+lab_podman_of_user() {
+  local pid
+  lab_registries
+  export -f lab_as_user
+  export lab_user
+  # shellcheck disable=SC2016 # expanded by the other shell
+  pid=$(start_detached engines-podman-user bash -c 'lab_as_user "$@"' - podman --runtime runc --cgroup-manager cgroupfs \
+    system service --time 0 "unix://$lab/user/run/podman.sock")
+  lab_pids+=("$pid")
+  wait_until 60 "$pid" docker -H "unix://$lab/user/run/podman.sock" version || lab_fail engines-podman-user
+  docker -H "unix://$lab/user/run/podman.sock" load -q -i "$lab/images.tar" >/dev/null
+}
+
+# What `dockerd-rootless.sh` does, which Debian leaves out. The network is the machine's own, for the registry on loopback.
+lab_docker_of_user() {
+  local pid docker="$lab/user/docker"
+  mkdir -p "$docker"
+  chown "$lab_user:" "$docker"
+  export -f lab_as_user
+  export lab_user
+  # shellcheck disable=SC2016 # expanded by the other shell
+  pid=$(start_detached engines-docker-user bash -c 'lab_as_user "$@"' - rootlesskit --net=host --copy-up=/etc --copy-up=/run \
+    --propagation=rslave --state-dir "$lab/user/run/rootlesskit" sh -c \
+    'rm -f /run/docker /run/containerd /run/xtables.lock; exec dockerd --rootless "$@"' - \
+    --host "unix://$lab/user/run/docker.sock" --data-root "$docker/data" --exec-root "$lab/user/run/docker" \
+    --pidfile "$lab/user/run/docker.pid" --bridge none --iptables=false --ip6tables=false)
+  lab_pids+=("$pid")
+  wait_until 60 "$pid" docker -H "unix://$lab/user/run/docker.sock" version || lab_fail engines-docker-user
+  docker -H "unix://$lab/user/run/docker.sock" load -q -i "$lab/images.tar" >/dev/null
 }
 
 lab_fail() {

@@ -9,7 +9,8 @@ source tests/setup/common.sh
 source tests/engines/lab.sh
 
 [[ $(id -u) == 0 ]] || fail "this suite makes network namespaces and daemons, so it must be started as root"
-need podman:podman runsc:runsc sshd:openssh-server ssh:openssh-client openssl:openssl ip:iproute2 nsenter:util-linux
+need podman:podman runsc:runsc sshd:openssh-server ssh:openssh-client openssl:openssl ip:iproute2 tc:iproute2 \
+  nsenter:util-linux
 build_runpen
 
 lab_open
