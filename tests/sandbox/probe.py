@@ -47,8 +47,8 @@ def identity(_):
         "gids": fields["Gid"],
         "groups": fields["Groups"],
         "capabilities": {name: fields[name][0] for name in fields if name.startswith("Cap")},
-        "no_new_privs": fields["NoNewPrivs"][0],
-        "seccomp": fields["Seccomp"][0],
+        "no_new_privs": fields.get("NoNewPrivs", ["unseen"])[0],
+        "seccomp": fields.get("Seccomp", ["unseen"])[0],
         "environment": dict(os.environ),
         "hostname": socket.gethostname(),
         "working_folder": os.getcwd(),
@@ -66,7 +66,6 @@ def identity(_):
             "core": resource.getrlimit(resource.RLIMIT_CORE),
             "msgqueue": resource.getrlimit(12),
         },
-        "lo_flags": open("/sys/class/net/lo/flags").read().strip(),
         "setuid": attempt(lambda: os.setuid(0)),
         "setgroups": attempt(lambda: os.setgroups([0])),
         "chroot": attempt(lambda: os.chroot("/tmp")),
@@ -75,6 +74,7 @@ def identity(_):
         "shm_limits": {
             name: open("/proc/sys/" + name).read().split()[0]
             for name in ["kernel/shmall", "kernel/shmmax", "kernel/shmmni", "kernel/msgmni", "fs/mqueue/queues_max"]
+            if os.path.exists("/proc/sys/" + name)
         },
     }
 
@@ -239,8 +239,8 @@ def execute(_):
     return result
 
 
-def fill(_):
-    """Fills every writable folder by bytes, all of them full at once; then by inodes, the same."""
+def fill(only):
+    """Fills every writable folder by bytes, all of them full at once; then, unless only bytes are wanted, by inodes."""
     folders = writable_folders()
     result = {folder: {} for folder in folders}
     block = b"x" * 65536
@@ -253,6 +253,8 @@ def fill(_):
         except OSError as error:
             result[folder]["bytes_error"] = errno.errorcode[error.errno]
         result[folder]["bytes"] = written
+    if only == "bytes":
+        return result
     for keep in (False, True):
         for folder in folders:
             if not keep:

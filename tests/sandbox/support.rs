@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use runpen::config::Isolation;
 use runpen::engine::docker::{DockerEngine, OWNER_LABEL, PATIENT};
 use runpen::engine::owner::Owner;
 use runpen::engine::{Chunk, Container, Engine, Exit, Spec};
@@ -18,6 +19,59 @@ pub(crate) const PYTHON: &str = "runpen-test/python:3.13";
 pub(crate) const ALPINE: &str = "runpen-test/alpine:3.23";
 /// An image with no shell in it.
 pub(crate) const NO_SHELL: &str = "runpen-test/no-shell:1";
+
+/// The engine under test, as `RUNPEN_TEST_ENGINE_KIND` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Docker,
+    RootlessDocker,
+    Podman,
+    /// Podman of an ordinary user.
+    UserPodman,
+    /// gVisor as a runtime of Docker's.
+    Gvisor,
+}
+
+impl Kind {
+    pub(crate) fn get() -> Self {
+        match std::env::var("RUNPEN_TEST_ENGINE_KIND").as_deref() {
+            Err(_) | Ok("docker") => Self::Docker,
+            Ok("docker-rootless") => Self::RootlessDocker,
+            Ok("podman") => Self::Podman,
+            Ok("podman-user") => Self::UserPodman,
+            Ok("gvisor") => Self::Gvisor,
+            Ok(other) => panic!("RUNPEN_TEST_ENGINE_KIND={other} is no engine that these tests know"),
+        }
+    }
+
+    pub(crate) fn is_podman(self) -> bool {
+        matches!(self, Self::Podman | Self::UserPodman)
+    }
+
+    /// The controls that it does not give, on cgroup version 1. Each is named in its receipt; no other may be.
+    pub(crate) fn lacks(self) -> Vec<&'static str> {
+        const FILES: [&str; 4] = ["/dev/shm files", "/runpen files", "/tmp files", "/var/tmp files"];
+        // Nobody but root may use the controllers of cgroup version 1.
+        const CGROUPS: [&str; 4] = ["cpus", "memory", "pids", "swap"];
+        let mut lacks = match self {
+            Self::Docker => Vec::new(),
+            Self::RootlessDocker => CGROUPS.to_vec(),
+            Self::Podman => [&FILES[..], &["cgroup namespace"]].concat(),
+            // It takes no limits on a process over this API.
+            Self::UserPodman => {
+                [&FILES[..], &CGROUPS, &["cgroup namespace", "core", "msgqueue", "nofile", "nproc"]].concat()
+            }
+            Self::Gvisor => [&FILES[..], &["processes", "shared memory", "mapped code", "memory of a child"]].concat(),
+        };
+        lacks.sort_unstable();
+        lacks
+    }
+}
+
+/// Whether the engine under test gives a control.
+pub(crate) fn gives(control: &str) -> bool {
+    !Kind::get().lacks().contains(&control)
+}
 
 /// No test waits longer for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,6 +109,16 @@ impl Bench {
     /// Runs a container to its end.
     pub(crate) async fn run(&self, image: &str, command: &[&str], sandbox: Sandbox) -> Ran {
         finish(self.start(image, command, sandbox).await).await
+    }
+
+    /// Whether the engine gives a control. One that it does not give must be named in the receipt, and then the attack is
+    /// not made: nothing would stop it.
+    pub(crate) async fn bounds(&self, control: &str) -> bool {
+        if !gives(control) {
+            let ran = self.run(ALPINE, &["/bin/sh", "-c", "true"], sandbox()).await;
+            assert!(ran.receipt.lacks(control), "{control} is lacking and not named: {:?}", ran.receipt.missing);
+        }
+        gives(control)
     }
 
     /// Runs a section of the probe program and gives what it saw.
@@ -104,7 +168,16 @@ pub(crate) fn sandbox() -> Sandbox {
     Sandbox::new(128 * MIB, 2000)
 }
 
+/// The same, behind gVisor where that is what is tested.
+pub(crate) fn isolated(mut sandbox: Sandbox) -> Sandbox {
+    if Kind::get() == Kind::Gvisor {
+        sandbox.isolation = Isolation::Gvisor;
+    }
+    sandbox
+}
+
 pub(crate) fn spec(image: &str, command: &[&str], sandbox: Sandbox) -> Spec {
+    let sandbox = isolated(sandbox);
     Spec { image: image.to_owned(), command: command.iter().map(|word| (*word).to_owned()).collect(), sandbox }
 }
 
