@@ -106,6 +106,12 @@ SCRIPT
   docker -H "unix://$lab/far/docker.sock" load -q -i "$lab/images.tar" >/dev/null
 }
 
+# Brings more images to the second daemon.
+# usage: lab_bring IMAGE...
+lab_bring() {
+  docker save "$@" | docker -H "unix://$lab/far/docker.sock" load -q >/dev/null
+}
+
 # sshd at the far end, and an `ssh` before the real one whose only addition is a configuration: the user's own is not ours
 # to write to.
 lab_ssh() {
@@ -177,7 +183,7 @@ lab_ordinary_user() {
 
 # usage: lab_as_user COMMAND [ARGS...]
 lab_as_user() {
-  cd "$lab/user"
+  cd "$lab/user" || return
   exec setpriv --reuid "$lab_user" --regid "$(id -g "$lab_user")" --init-groups env -i "PATH=/usr/sbin:/sbin:$PATH" \
     "HOME=$lab/user/home" "XDG_RUNTIME_DIR=$lab/user/run" "XDG_DATA_HOME=$lab/user/data" \
     "CONTAINERS_REGISTRIES_CONF=$lab/registries.conf" "$@"

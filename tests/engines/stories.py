@@ -342,6 +342,26 @@ def gvisor_is_used_where_it_is_listed_and_refused_where_it_is_not():
 
 
 @story
+def languages_run_in_gvisor_with_all_of_their_memory():
+    config = 'isolation = "gvisor"\n' + "".join(f'[languages.{language}]\nimage = "runpen-test/{image}"\n' for language, image in
+                                              [("javascript", "node:20"), ("c", "gcc:14"), ("java", "java:21")])
+    programs = {
+        # The room of gVisor's kernel is beside the 128 MiB of the program.
+        "python": "x = b'x' * (100 << 20); print(6 * 7)",
+        "javascript": "const x = Buffer.alloc(60 << 20, 'x'); console.log(6 * 7)",
+        "c": '#include <stdio.h>\nint main(void) { printf("%d\\n", 6 * 7); return 0; }\n',
+        "java": "public class Main { public static void main(String[] a) { System.out.println(6 * 7); } }\n",
+    }
+    for language, program in programs.items():
+        ran = runpen("run", "--json", "--engine", "docker", "--timeout", "1m", "--lang", language, "-",
+                     engine={"DOCKER_HOST": FAR_SOCKET}, config=config, stdin=program)
+        events = [json.loads(line) for line in ran.out.splitlines()]
+        assert (events[-1]["outcome"], printed(events)) == ("exited", "42\n"), (language, events[-1], printed(events))
+        assert events[-1]["sandbox"]["runtime"] == "runsc", (language, events[-1])
+    until("nothing is left", lambda: ours() == [])
+
+
+@story
 def podman_encloses_a_program_and_names_what_it_cannot_give():
     report = json.loads(runpen("doctor", "--json", engine=PODMAN).out)
     bad = [row for row in report["probes"] if not row["ok"] and not row.get("missing")]

@@ -18,6 +18,7 @@ trap lab_close EXIT
 lab_network
 lab_certificates
 lab_docker runpen-test/python:3.13 runpen-test/alpine:3.23
+lab_bring runpen-test/node:20 runpen-test/gcc:14 runpen-test/java:21
 lab_ssh
 lab_podman
 python3 tests/engines/stories.py "$RUNPEN_BINARY" "$lab"

@@ -89,8 +89,7 @@ pub(super) fn heard(mut held: HostConfig, asked: &HostConfig) -> HostConfig {
 }
 
 /// How a limit on a process is had where the API's is not taken.
-pub(super) const ULIMITS: &str =
-    "an ordinary user's Podman takes no limits over this API; name it in default_ulimits of containers.conf";
+pub(super) const ULIMITS: &str = "an ordinary user's Podman takes no limits on a process over this API; use Docker, which does for a user too, or engine = \"embedded\"";
 
 /// Controls that it cannot give, with the way to get them. `cgroup_namespace` is what it says of that.
 pub(super) fn missing(cgroup_namespace: Option<&str>) -> impl Iterator<Item = String> {
@@ -100,7 +99,7 @@ pub(super) fn missing(cgroup_namespace: Option<&str>) -> impl Iterator<Item = St
         )
     });
     let namespace = (cgroup_namespace != Some("private")).then(|| {
-        "cgroup namespace: a program sees where its container lies among the machine's cgroups; set cgroupns = \"private\" in containers.conf, or use cgroup v2".to_owned()
+        "cgroup namespace: a program sees where its container lies among the machine's cgroups; use cgroup v2, where Podman makes one by itself, or Docker".to_owned()
     });
     files.chain(namespace)
 }
