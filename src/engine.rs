@@ -93,6 +93,11 @@ pub trait Handle: Send + Sync {
     async fn usage(&self) -> Option<Usage> {
         None
     }
+
+    /// Whether it can go on when this server is gone, and so must watch its time itself.
+    fn outlives_server(&self) -> bool {
+        true
+    }
 }
 
 /// What an engine is.

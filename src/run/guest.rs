@@ -47,11 +47,13 @@ pub fn entry() -> Vec<String> {
 }
 
 /// Everything to be written before the program's own input: the script for `stage`, and `tar`, filled up to whole records.
+/// With `alone`, the container may outlive whoever would end it in time, and does so itself.
 #[must_use]
-pub fn opening(stage: &Stage, nonce: &str, tar: &[Bytes]) -> Vec<Bytes> {
+pub fn opening(stage: &Stage, nonce: &str, tar: &[Bytes], alone: bool) -> Vec<Bytes> {
     let length: usize = tar.iter().map(Bytes::len).sum();
     let records = length.div_ceil(RECORD);
-    let mut opening = vec![script(nonce, records, stage.timeout, &stage.artifacts, &stage.env, &stage.command, "")];
+    let mut opening =
+        vec![script(nonce, records, alone.then_some(stage.timeout), &stage.artifacts, &stage.env, &stage.command, "")];
     opening.extend(tar.iter().cloned());
     opening.push(Bytes::from(vec![0; records * RECORD - length]));
     opening
@@ -92,9 +94,9 @@ pub const READY: &[u8] = b"\x1eready\x1e";
 /// What the shell says instead when this version of the interpreter has to start with its program, and the shell itself waits.
 pub const PLAIN: &[u8] = b"\x1eplain\x1e";
 
-/// What starts the interpreter of a [`Boot`], written as soon as its container runs.
+/// What starts the interpreter of a [`Boot`], written as soon as its container runs; `alone` as in [`opening`].
 #[must_use]
-pub fn arming(boot: &Boot, nonce: &str) -> Bytes {
+pub fn arming(boot: &Boot, nonce: &str, alone: bool) -> Bytes {
     let (folder, name, text) = match boot.kind {
         BootKind::Python => ("/tmp/.runpen", "sitecustomize.py", PYTHON),
         BootKind::Node => ("/var/tmp/.runpen", "boot.js", NODE),
@@ -115,8 +117,10 @@ pub fn arming(boot: &Boot, nonce: &str) -> Bytes {
         // Ruby finds nothing to read in a file without a byte.
         let _ = writeln!(before, "echo >{}", quote(&format!("{CODE_DIR}/{file}")));
     }
-    let _ = writeln!(before, "mkdir {folder} && printf %s {text} >{folder}/{name}\nexport {variable}");
-    script(nonce, 0, boot.timeout, &[], &boot.env, &boot.command, &before)
+    // A file where Python would keep what it compiled: that is not worth keeping here.
+    let uncached = if boot.kind == BootKind::Python { " && : >/tmp/.runpen/__pycache__" } else { "" };
+    let _ = writeln!(before, "mkdir {folder} && printf %s {text} >{folder}/{name}{uncached}\nexport {variable}");
+    script(nonce, 0, alone.then_some(boot.timeout), &[], &boot.env, &boot.command, &before)
 }
 
 /// The program for an interpreter that waits: its file's name and arguments, and the tar.
@@ -132,14 +136,14 @@ pub fn program(file: &str, args: &[String], tar: &[Bytes]) -> Vec<Bytes> {
 fn script(
     nonce: &str,
     records: usize,
-    limit: Duration,
+    limit: Option<Duration>,
     artifacts: &[String],
     env: &[(String, String)],
     command: &[String],
     before: &str,
 ) -> Bytes {
     let mut script = String::with_capacity(SCRIPT.len() + 1024);
-    let _ = writeln!(script, "N={nonce} K={records} T={}", limit.as_secs() + 1);
+    let _ = writeln!(script, "N={nonce} K={records} T={}", limit.map_or(0, |limit| limit.as_secs() + 1));
     let artifacts: Vec<String> = artifacts.iter().map(|path| quote(path)).collect();
     let _ = writeln!(script, "OUT={}", quote(&artifacts.join(" ")));
     for (name, value) in env {

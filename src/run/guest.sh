@@ -1,7 +1,7 @@
 # The waiting side of a run, evaluated by the image's own POSIX sh (dash, BusyBox, bash). It comes over standard input, so
 # nothing of it is on a command line that the program could read. Runpen puts the assignments of N, K, T, CMD and OUT before it:
 #   N  nonce of the trailer        K  10,240-byte records of the tar that follow on standard input
-#   T  seconds after which everything in here is killed, should nobody outside be left to do it
+#   T  seconds after which everything in here is killed, should nobody outside be left to do it; 0 where it dies with them
 # Only what comes before the program is run may fork freely: after it there may be no process left to fork.
 cd /runpen && exec 5>&1 6>&2 || exit 125
 
@@ -39,7 +39,9 @@ if [ "$K" != 0 ] && ! dd bs=10240 count="$K" iflag=fullblock 2>/dev/null | tar x
 fi
 measure
 B=$C
-if [ "$K" != 0 ]; then
+if [ "$T" = 0 ]; then
+  :
+elif [ "$K" != 0 ]; then
   (sleep "$T" && kill -9 -1) </dev/null >/dev/null 2>&1 5>&- 6>&- &
 else
   # Its time counts from when its program has come, looked for once a minute.

@@ -377,7 +377,7 @@ async fn make(engine: &dyn Engine, recipe: &Recipe) -> Result<Waiting, EngineErr
         None => None,
         Some(boot) => {
             let nonce = crate::engine::owner::random_id::<16>();
-            let script = guest::arming(boot, &nonce);
+            let script = guest::arming(boot, &nonce, container.handle.outlives_server());
             container.stdin.write_all(&script).await.map_err(|error| failed(error.to_string()))?;
             container.stdin.flush().await.map_err(|error| failed(error.to_string()))?;
             ready(&mut container).await.map_err(failed)?.then_some(nonce)

@@ -214,7 +214,7 @@ impl Task {
             (nonce, guest::program(&self.request.snippet.file_name, &self.request.args, tar))
         } else {
             let nonce = random_id::<16>();
-            let opening = guest::opening(stage, &nonce, tar);
+            let opening = guest::opening(stage, &nonce, tar, container.handle.outlives_server());
             (nonce, opening)
         };
         let handle = Arc::clone(&container.handle);

@@ -115,6 +115,11 @@ impl Handle for Sandbox {
         };
         Some(Usage { cpu_ms: used.cpu_ms, peak_memory_bytes: used.peak_memory, oom_kills: used.oom_kills })
     }
+
+    /// The launcher kills it when the server is gone, and the kernel when the launcher is.
+    fn outlives_server(&self) -> bool {
+        false
+    }
 }
 
 impl Sandbox {

@@ -17,13 +17,7 @@ def boot():
     sys.path.remove(folder)
     sys.path_importer_cache.pop(folder, None)
     for name in posix.listdir(folder):
-        path = folder + "/" + name
-        if name == "__pycache__":
-            for cached in posix.listdir(path):
-                posix.unlink(path + "/" + cached)
-            posix.rmdir(path)
-        else:
-            posix.unlink(path)
+        posix.unlink(folder + "/" + name)
     posix.rmdir(folder)
 
     del sys.modules["sitecustomize"]
