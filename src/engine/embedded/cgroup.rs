@@ -2,7 +2,7 @@
 //!
 //! # Theory of operation
 //!
-//! Version 2 is used where the memory, pids and cpu controllers are there, in the nearest folder above our own that we
+//! Version 2 is used where the memory and pids controllers are there, and cpu where it can be had, in the nearest folder above our own that we
 //! may write to and whose children have the controllers: for root any, for others one delegated to them, as systemd does
 //! for user sessions. Version 1 is used where root finds its controllers mounted. A new process is born into a version-2
 //! cgroup; into a version-1 cgroup it moves itself by writing `0` to `tasks`, which, unlike moving another process, does
@@ -92,7 +92,8 @@ impl Cgroup {
             write(&self.memory, "memory.max", &policy.memory)?;
             // Absent where the kernel has no swap.
             optional(write(&self.memory, "memory.swap.max", &0))?;
-            write(&self.cpu, "cpu.max", &format!("{} {CPU_PERIOD_US}", policy.cpu_quota_us))?;
+            // Absent where the controller is not handed down; the receipt says so.
+            optional(write(&self.cpu, "cpu.max", &format!("{} {CPU_PERIOD_US}", policy.cpu_quota_us)))?;
         } else {
             write(&self.memory, "memory.limit_in_bytes", &policy.memory)?;
             // Absent where the kernel does not count swap; then at least nothing is swapped.

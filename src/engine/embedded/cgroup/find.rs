@@ -26,7 +26,8 @@ pub(in crate::engine::embedded) enum Place {
     },
 }
 
-const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
+/// What is wanted, and what is enough: for an ordinary user, older systemd hands down all but cpu.
+const CONTROLLERS: [&[&str]; 2] = [&["memory", "pids", "cpu"], &["memory", "pids"]];
 
 impl Place {
     /// Where this process may make cgroups, or why nowhere.
@@ -76,18 +77,27 @@ fn own_folder(mount: &Mount, own: &str, matches: impl Fn(&str) -> bool) -> Optio
 
 /// `None` where version 2 is not in use for what we need.
 fn v2(mounts: &[Mount], own: &str) -> Option<Result<Place, String>> {
-    let mount = mounts.iter().find(|mount| mount.kind == "cgroup2" && has_all(&mount.target, "cgroup.controllers"))?;
+    let mount = mounts
+        .iter()
+        .find(|mount| mount.kind == "cgroup2" && has(&mount.target, "cgroup.controllers", CONTROLLERS[1]))?;
     let Some(folder) = own_folder(mount, own, str::is_empty) else {
         return Some(Err(format!("our own cgroup is not below {}", mount.target.display())));
     };
     let parents = folder.ancestors().take_while(|parent| parent.starts_with(&mount.target));
     let parents: Vec<&Path> = parents.filter(|parent| writable(parent)).collect();
-    // Rather further up than to change how somebody else has set up a folder.
-    let found = parents.iter().find(|parent| has_all(parent, "cgroup.subtree_control"));
-    let found = found.or_else(|| parents.iter().find(|parent| hand_down(parent).is_ok()));
+    let found = parent_for(&parents, hand_down);
     Some(found.map(|parent| Place::V2(parent.to_path_buf())).ok_or_else(|| {
-        format!("no cgroup from {} upwards is delegated to this user with memory, pids and cpu", folder.display())
+        format!("no cgroup from {} upwards is delegated to this user with memory and pids", folder.display())
     }))
+}
+
+/// The first parent that hands the controllers down or, with `hand_down`, can be made to.
+fn parent_for<'a>(parents: &[&'a Path], hand_down: impl Fn(&Path, &[&str]) -> io::Result<()>) -> Option<&'a Path> {
+    CONTROLLERS.iter().find_map(|wanted| {
+        // Rather further up than to change how somebody else has set up a folder.
+        let found = parents.iter().find(|parent| has(parent, "cgroup.subtree_control", wanted));
+        found.or_else(|| parents.iter().find(|parent| hand_down(parent, wanted).is_ok())).copied()
+    })
 }
 
 /// To make a child and to move a process of ours into it.
@@ -95,15 +105,16 @@ fn writable(folder: &Path) -> bool {
     access(folder, Access::WRITE_OK).is_ok() && access(folder.join("cgroup.procs"), Access::WRITE_OK).is_ok()
 }
 
-fn has_all(folder: &Path, file: &str) -> bool {
+fn has(folder: &Path, file: &str, controllers: &[&str]) -> bool {
     fs::read_to_string(folder.join(file))
-        .is_ok_and(|text| CONTROLLERS.iter().all(|name| text.split_whitespace().any(|word| word == *name)))
+        .is_ok_and(|text| controllers.iter().all(|name| text.split_whitespace().any(|word| word == *name)))
 }
 
 /// Gives a folder's children the controllers. The kernel refuses where processes are in the folder itself, unless it is
 /// the very top.
-fn hand_down(folder: &Path) -> io::Result<()> {
-    fs::write(folder.join("cgroup.subtree_control"), "+memory +pids +cpu")
+fn hand_down(folder: &Path, controllers: &[&str]) -> io::Result<()> {
+    let text: String = controllers.iter().map(|name| format!("+{name} ")).collect();
+    fs::write(folder.join("cgroup.subtree_control"), text.trim_end())
 }
 
 fn v1(mounts: &[Mount], own: &str) -> Result<Place, String> {
@@ -157,6 +168,17 @@ mod tests {
         let mounts = [mount(top.path(), "cgroup2", "rw")];
         let found = v2(&mounts, "0::/user.slice/app.slice/editor.scope\n").unwrap().unwrap();
         assert_eq!(found, Place::V2(app));
+    }
+
+    #[test]
+    fn a_parent_without_cpu_is_better_than_none() {
+        let top = tree();
+        let app = top.path().join("user.slice/app.slice");
+        assert!(has(&app, "cgroup.subtree_control", CONTROLLERS[1]));
+        let refuses = |_: &Path, controllers: &[&str]| {
+            if controllers.len() == 3 { Err(io::ErrorKind::InvalidInput.into()) } else { Ok(()) }
+        };
+        assert_eq!(parent_for(&[&app], refuses), Some(app.as_path()));
     }
 
     #[test]
