@@ -68,6 +68,8 @@ pub struct EngineWish {
     pub docker_host: Option<String>,
     /// Or the name of a Docker context.
     pub docker_context: Option<String>,
+    /// Folders of toolchains that the embedded engine shows beside `/usr`.
+    pub toolchains: Vec<PathBuf>,
 }
 
 impl From<EngineChoice> for EngineWish {
@@ -127,6 +129,8 @@ pub struct Settings {
     pub docker_host: Option<String>,
     /// The Docker context, where they pin that.
     pub docker_context: Option<String>,
+    /// Folders of toolchains outside `/usr` that the embedded engine may use.
+    pub toolchains: Vec<PathBuf>,
     /// What stands between the program and the kernel.
     pub isolation: Isolation,
     /// Refuse to run when the engine cannot give a control.
@@ -183,6 +187,7 @@ impl Default for Settings {
             engine: EngineChoice::Auto,
             docker_host: None,
             docker_context: None,
+            toolchains: Vec::new(),
             isolation: Isolation::None,
             strict: false,
             timeout: Span(Duration::from_secs(10)),
@@ -207,7 +212,7 @@ impl Settings {
     #[must_use]
     pub fn engine_wish(&self) -> EngineWish {
         let (docker_host, docker_context) = (self.docker_host.clone(), self.docker_context.clone());
-        EngineWish { choice: self.engine, docker_host, docker_context }
+        EngineWish { choice: self.engine, docker_host, docker_context, toolchains: self.toolchains.clone() }
     }
 
     /// Memory of the run step of a language.

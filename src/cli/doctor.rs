@@ -140,7 +140,7 @@ async fn find(
         });
     }
     let pinned = wish.docker_host.is_some() || wish.docker_context.is_some();
-    let embedded = make_embedded();
+    let embedded = make_embedded(wish);
     let answer = match &embedded {
         Ok(engine) => engine.info().await.map(|info| info.version),
         Err(error) => Err(error.clone()),

@@ -23,6 +23,11 @@ pub(super) fn layer(parsed: &Parsed) -> Result<(), ConfigError> {
     check.when("docker-context", layer.docker_host.is_some() && layer.docker_context.is_some(), || {
         "docker-host says already where Docker is; leave one of the two out".to_owned()
     });
+    for folder in layer.toolchains.iter().flatten() {
+        check.when("toolchains", !folder.is_absolute() && !folder.starts_with("~"), || {
+            format!("{folder:?} is no whole path: write it like /opt/go or ~/.pyenv")
+        });
+    }
     check.memory("memory", layer.memory);
     check.pids("pids", layer.pids);
     check.environment("env", layer.env.iter());

@@ -2,6 +2,7 @@
 //! command line's flags and `runpen schema`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,10 @@ pub struct Layer {
     /// The Docker context to use, in place of an address. The user's own to say, not a project's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docker_context: Option<String>,
+    /// Folders of toolchains outside `/usr` that the embedded engine may use: a folder with a `bin`, or the home of pyenv, nvm,
+    /// rustup or SDKMAN, such as `~/.pyenv`. The user's own to say, not a project's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub toolchains: Option<Vec<PathBuf>>,
     /// What stands between the program and the machine's kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,

@@ -40,6 +40,7 @@ impl Merge {
         }
         set!(docker_host, layer.docker_host.map(Some), "docker-host");
         set!(docker_context, layer.docker_context.map(Some), "docker-context");
+        set!(toolchains, layer.toolchains, "toolchains");
         set!(isolation, layer.isolation, "isolation");
         set!(strict, layer.strict, "strict");
         set!(timeout, layer.timeout, "timeout");
@@ -179,6 +180,9 @@ impl Merge {
             if said.is_some() {
                 self.warn(key, places, "a project cannot choose where code is sent");
             }
+        }
+        if layer.toolchains.is_some() {
+            self.warn("toolchains", places, "a project cannot choose what of this machine a program sees");
         }
         if !layer.env.is_empty() {
             self.warn("env", places, "a project cannot set the environment");

@@ -406,3 +406,15 @@ fn where_docker_is_is_the_users_to_say() {
     let error = Layers::new().user("docker-host = \"ssh://a\"\ndocker-context = \"b\"\n").error();
     assert!(error.contains("leave one of the two out"), "{error}");
 }
+
+#[test]
+fn which_toolchains_are_shown_is_the_users_to_say() {
+    let layers = Layers::new().user("toolchains = ['~/.pyenv']\n").project("toolchains = ['/root']\n");
+    assert_eq!(
+        layers.warnings(),
+        [".runpen.toml:1: toolchains is ignored: a project cannot choose what of this machine a program sees"]
+    );
+    assert_eq!(layers.load().unwrap().settings.engine_wish().toolchains, [PathBuf::from("~/.pyenv")]);
+    let error = Layers::new().user("toolchains = ['bin']\n").error();
+    assert!(error.contains("toolchains") && error.contains("write it like /opt/go"), "{error}");
+}

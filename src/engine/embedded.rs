@@ -32,12 +32,11 @@
 //! - Without a cgroup, CPU time has no bound but the run's deadline, memory is watched and not held. The receipt says so.
 //! - For an ordinary user, supplementary groups stay with the process; only root may give them away. None of the files
 //!   that they open is in the root.
-//! - Toolchains outside `/usr` (pyenv, nvm, rustup) are not seen.
+//! - Toolchains outside `/usr` (pyenv, nvm, rustup, SDKMAN) are seen only where the user's own settings list them (`homes`).
 //! - One kernel is shared with the host. Against holes in it, gVisor or Kata behind Docker is the stronger wall.
 
 #[cfg(target_os = "linux")]
 mod advice;
-#[cfg(target_os = "linux")]
 #[cfg(target_os = "linux")]
 mod cgroup;
 #[cfg(target_os = "linux")]
@@ -48,6 +47,8 @@ mod fence;
 mod filter;
 #[cfg(target_os = "linux")]
 mod handle;
+#[cfg(target_os = "linux")]
+mod homes;
 #[cfg(target_os = "linux")]
 mod inside;
 #[cfg(target_os = "linux")]

@@ -4,6 +4,7 @@
 //! again, it is asked whether it still answers, unless it was asked a moment ago. Docker that the user's settings pin to an
 //! address is demanded: no other takes its place.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use crate::config::{EngineChoice, EngineWish};
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Makes the embedded engine, or says why this machine cannot have it.
-pub type MakeEmbedded = fn() -> Result<Arc<dyn Engine>, EngineError>;
+pub type MakeEmbedded = fn(&EngineWish) -> Result<Arc<dyn Engine>, EngineError>;
 
 /// Finds engines and keeps what it found.
 pub struct Selector {
@@ -34,7 +35,8 @@ pub struct Selector {
 #[derive(Default)]
 struct Found {
     docker: Option<(Vec<Place>, Arc<DockerEngine>, Instant)>,
-    embedded: Option<Arc<dyn Engine>>,
+    /// With the folders of toolchains that it shows.
+    embedded: Option<(Vec<PathBuf>, Arc<dyn Engine>)>,
 }
 
 impl Selector {
@@ -72,12 +74,14 @@ impl Selector {
         Ok(engine)
     }
 
-    fn embedded(&self, found: &mut Found) -> Result<Arc<dyn Engine>, EngineError> {
-        if let Some(engine) = &found.embedded {
+    fn embedded(&self, found: &mut Found, wish: &EngineWish) -> Result<Arc<dyn Engine>, EngineError> {
+        if let Some((toolchains, engine)) = &found.embedded
+            && *toolchains == wish.toolchains
+        {
             return Ok(Arc::clone(engine));
         }
-        let engine = (self.make_embedded)()?;
-        found.embedded = Some(Arc::clone(&engine));
+        let engine = (self.make_embedded)(wish)?;
+        found.embedded = Some((wish.toolchains.clone(), Arc::clone(&engine)));
         Ok(engine)
     }
 }
@@ -87,14 +91,14 @@ impl Engines for Selector {
     async fn engine(&self, wish: &EngineWish) -> Result<Arc<dyn Engine>, EngineError> {
         let mut found = self.found.lock().await;
         match wish.choice {
-            EngineChoice::Embedded => self.embedded(&mut found),
+            EngineChoice::Embedded => self.embedded(&mut found, wish),
             EngineChoice::Docker => self.docker(&mut found, wish, docker::PATIENT).await,
             EngineChoice::Auto if wish.docker_host.is_some() || wish.docker_context.is_some() => {
                 self.docker(&mut found, wish, docker::PATIENT).await
             }
             EngineChoice::Auto => match self.docker(&mut found, wish, docker::QUICK).await {
                 Ok(engine) => Ok(engine),
-                Err(unreachable) => self.embedded(&mut found).map_err(|embedded| both(unreachable, &embedded)),
+                Err(unreachable) => self.embedded(&mut found, wish).map_err(|embedded| both(unreachable, &embedded)),
             },
         }
     }
@@ -114,12 +118,12 @@ fn both(docker: EngineError, embedded: &EngineError) -> EngineError {
 }
 
 /// The embedded engine of this machine.
-pub fn embedded() -> Result<Arc<dyn Engine>, EngineError> {
-    Ok(Arc::new(EmbeddedEngine::new()?))
+pub fn embedded(wish: &EngineWish) -> Result<Arc<dyn Engine>, EngineError> {
+    Ok(Arc::new(EmbeddedEngine::new(&wish.toolchains)?))
 }
 
 /// No embedded engine, whatever the machine could do: for tests of Docker alone.
-pub fn no_embedded() -> Result<Arc<dyn Engine>, EngineError> {
+pub fn no_embedded(_: &EngineWish) -> Result<Arc<dyn Engine>, EngineError> {
     Err(EngineError::Unreachable { tried: "embedded (left out)".to_owned(), advice: "use Docker".to_owned() })
 }
 
@@ -138,5 +142,24 @@ mod tests {
         assert!(!text.contains('\n'));
         assert!(selector.engine(&EngineChoice::Docker.into()).await.is_err());
         assert!(selector.engine(&EngineChoice::Embedded.into()).await.is_err());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_daemon_that_does_not_answer_is_left_quickly_unless_it_is_demanded() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Arc::new(Owner::claim_in(folder.path()).unwrap());
+        let socket = folder.path().join("docker.sock");
+        // It takes calls and says nothing.
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let selector = Selector::new(owner, |_| Ok(Arc::new(crate::engine::fake::FakeEngine::default())))
+            .at(vec![format!("unix://{}", socket.display())]);
+        let begun = Instant::now();
+        let engine = selector.engine(&EngineChoice::Auto.into()).await.unwrap();
+        assert_eq!(engine.name(), crate::engine::fake::FakeEngine::default().name());
+        let quick = begun.elapsed();
+        assert!(quick >= docker::QUICK, "{quick:?}");
+        assert!(selector.engine(&EngineChoice::Docker.into()).await.is_err(), "another took its place");
+        assert!(begun.elapsed() >= quick + docker::PATIENT, "what is demanded gets its time");
     }
 }

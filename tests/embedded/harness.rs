@@ -14,9 +14,14 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// An engine whose launcher is the real binary. It has to be there: a machine without it fails the test.
 pub(crate) fn engine() -> EmbeddedEngine {
+    engine_with(&[])
+}
+
+/// The same with toolchains that the user's settings list.
+pub(crate) fn engine_with(toolchains: &[PathBuf]) -> EmbeddedEngine {
     // The suite runs copies of both binaries as another user, who may not see the build folder.
     let program = std::env::var_os("RUNPEN_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_runpen").into());
-    EmbeddedEngine::with_launcher(&PathBuf::from(program)).unwrap()
+    EmbeddedEngine::with_launcher(&PathBuf::from(program), toolchains).unwrap()
 }
 
 /// The sandbox of a Python run.
@@ -55,7 +60,11 @@ pub(crate) async fn start(engine: &EmbeddedEngine, sandbox: Sandbox, command: &[
 
 /// Runs a command with an input to its end. Output beyond some megabytes is thrown away, as a run would.
 pub(crate) async fn run_with(engine: &EmbeddedEngine, sandbox: Sandbox, command: &[&str], input: &[u8]) -> Outcome {
-    let mut container = start(engine, sandbox, command).await;
+    finish(start(engine, sandbox, command).await, input).await
+}
+
+/// Gives a container its input and collects what comes of it.
+pub(crate) async fn finish(mut container: Container, input: &[u8]) -> Outcome {
     let input = input.to_owned();
     let mut stdin = container.stdin;
     let feed = tokio::spawn(async move {

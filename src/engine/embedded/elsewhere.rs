@@ -1,18 +1,18 @@
 //! The embedded engine where there are no Linux namespaces: it says so.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use crate::engine::{Container, Engine, EngineError, EngineInfo, Image, PullProgress, Spec};
+use crate::engine::{BakeSpec, Container, Engine, EngineError, EngineInfo, Image, PullProgress, Spec};
 
 /// An engine that cannot be made here.
 pub struct EmbeddedEngine(std::convert::Infallible);
 
 impl EmbeddedEngine {
     /// Says why it cannot be made.
-    pub fn new() -> Result<Self, EngineError> {
+    pub fn new(_: &[PathBuf]) -> Result<Self, EngineError> {
         Err(EngineError::Unreachable {
             tried: format!("embedded (it needs Linux, and this is {})", std::env::consts::OS),
             advice: "install Docker Desktop, Podman, Colima, OrbStack or Rancher Desktop".to_owned(),
@@ -20,13 +20,17 @@ impl EmbeddedEngine {
     }
 
     /// The same.
-    pub fn with_launcher(_: &Path) -> Result<Self, EngineError> {
-        Self::new()
+    pub fn with_launcher(_: &Path, toolchains: &[PathBuf]) -> Result<Self, EngineError> {
+        Self::new(toolchains)
     }
 }
 
 #[async_trait]
 impl Engine for EmbeddedEngine {
+    fn name(&self) -> &'static str {
+        match self.0 {}
+    }
+
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         match self.0 {}
     }
@@ -36,6 +40,10 @@ impl Engine for EmbeddedEngine {
     }
 
     async fn pull(&self, _: &str, _: mpsc::Sender<PullProgress>) -> Result<(), EngineError> {
+        match self.0 {}
+    }
+
+    async fn bake(&self, _: &BakeSpec) -> Result<(), EngineError> {
         match self.0 {}
     }
 

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::handle::{self, Sandbox, State, Stdin, failed, hear};
 use super::policy::Policy;
-use super::toolchain::{self, PATH};
+use super::toolchain::{Found, Search};
 use super::wire::{Facts, Failure, Held, Order, Said, receive, send};
 use super::{advice, cgroup, launcher};
 use crate::config::Isolation;
@@ -46,19 +46,22 @@ struct Launcher {
 pub(super) struct Toolchains {
     /// What does the work: the kernel.
     pub(super) kernel: String,
+    /// Folders that the user's settings list.
+    listed: Vec<PathBuf>,
     versions: tokio::sync::Mutex<BTreeMap<PathBuf, String>>,
 }
 
 impl EmbeddedEngine {
     /// The engine, or why this machine cannot have it. It has made a first sandbox to see.
     ///
-    /// The running program must call [`super::enter`] first thing in its `main`.
-    pub fn new() -> Result<Self, EngineError> {
-        Self::with_launcher(Path::new("/proc/self/exe"))
+    /// The running program must call [`super::enter`] first thing in its `main`. `toolchains` are folders outside `/usr` that
+    /// the user's own settings list.
+    pub fn new(toolchains: &[PathBuf]) -> Result<Self, EngineError> {
+        Self::with_launcher(Path::new("/proc/self/exe"), toolchains)
     }
 
     /// The same with another program that calls [`super::enter`], for one that does not.
-    pub fn with_launcher(program: &Path) -> Result<Self, EngineError> {
+    pub fn with_launcher(program: &Path, toolchains: &[PathBuf]) -> Result<Self, EngineError> {
         if !super::filter::supported() {
             return Err(EngineError::Unreachable {
                 tried: format!("embedded (no system call filter for {})", std::env::consts::ARCH),
@@ -70,7 +73,11 @@ impl EmbeddedEngine {
         let engine = Self {
             program: program.to_owned(),
             launcher: Mutex::new(None),
-            toolchains: Arc::new(Toolchains { kernel, versions: tokio::sync::Mutex::default() }),
+            toolchains: Arc::new(Toolchains {
+                kernel,
+                listed: toolchains.to_owned(),
+                versions: tokio::sync::Mutex::default(),
+            }),
         };
         engine.try_out()?;
         Ok(engine)
@@ -79,7 +86,11 @@ impl EmbeddedEngine {
     /// Makes a sandbox that does nothing, and sees whether the kernel lets us.
     fn try_out(&self) -> Result<(), EngineError> {
         let policy = Policy::of(&crate::plan::Sandbox::new(64 * MIB, 1000));
-        let order = Order { command: vec!["/bin/sh".to_owned(), "-c".to_owned(), ":".to_owned()], env: env(), policy };
+        let order = Order {
+            command: vec!["/bin/sh".to_owned(), "-c".to_owned(), ":".to_owned()],
+            env: env(Search::new(&[]).path),
+            policy,
+        };
         let failed = |error: &io::Error| failed(&Failure::new("start the sandbox launcher", error));
         let socket = (|| -> io::Result<OwnedFd> {
             let (ours, theirs) = packets()?;
@@ -115,8 +126,15 @@ impl EmbeddedEngine {
         Ok(launcher)
     }
 
-    async fn start_one(&self, image: &str, command: Vec<String>, policy: Policy) -> Result<Container, EngineError> {
-        let order = Order { command, env: env(), policy };
+    async fn start_one(
+        &self,
+        image: &str,
+        command: Vec<String>,
+        policy: Policy,
+        search: Search,
+    ) -> Result<Container, EngineError> {
+        let policy = Policy { toolchains: search.folders, ..policy };
+        let order = Order { command, env: env(search.path), policy };
         let ordered = |error: &io::Error| failed(&Failure::new("start a sandbox", error));
         let (socket, stdin, output) = self.order(&order).map_err(|error| ordered(&error))?;
         let (held, facts) = begun(&socket).await.map_err(|error| ordered(&error))??;
@@ -140,7 +158,7 @@ impl EmbeddedEngine {
     }
 
     /// The version of the toolchain that stands in for an image, asked in a sandbox, like everything of a program's.
-    async fn learn(&self, found: &toolchain::Found) -> Result<(), EngineError> {
+    async fn learn(&self, found: &Found, search: Search) -> Result<(), EngineError> {
         let mut versions = self.toolchains.versions.lock().await;
         if versions.contains_key(&found.program) {
             return Ok(());
@@ -155,7 +173,7 @@ impl EmbeddedEngine {
                 ..Policy::of(&crate::plan::Sandbox::new(256 * MIB, 1000))
             };
             let command = vec![program.clone(), argument.to_owned()];
-            let mut container = self.start_one("", command, policy).await?;
+            let mut container = self.start_one("", command, policy, search).await?;
             drop(container.stdin);
             let mut text = Vec::new();
             let all = async {
@@ -180,9 +198,13 @@ impl EmbeddedEngine {
 }
 
 impl Toolchains {
+    fn search(&self) -> Search {
+        Search::new(&self.listed)
+    }
+
     /// What stands in for an image, for people.
     pub(super) async fn name(&self, image: &str) -> String {
-        let Ok(Some(found)) = toolchain::find(image) else { return "this machine's programs".to_owned() };
+        let Ok(Some(found)) = self.search().find(image) else { return "this machine's programs".to_owned() };
         let versions = self.versions.lock().await;
         versions.get(&found.program).cloned().unwrap_or_else(|| found.program.display().to_string())
     }
@@ -223,9 +245,9 @@ fn packets() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// All of a sandbox's environment: nothing of the host's.
-fn env() -> Vec<(String, String)> {
-    [("PATH", PATH), ("HOME", "/tmp"), ("LANG", "C.UTF-8")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+fn env(path: String) -> Vec<(String, String)> {
+    [("PATH", path), ("HOME", "/tmp".to_owned()), ("LANG", "C.UTF-8".to_owned())]
+        .map(|(name, value)| (name.to_owned(), value))
         .into()
 }
 
@@ -260,20 +282,21 @@ impl Engine for EmbeddedEngine {
     }
 
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
-        let found = match toolchain::find(reference) {
+        let search = self.toolchains.search();
+        let found = match search.find(reference) {
             Ok(found) => found,
             Err(EngineError::ToolchainMissing { .. }) => return Ok(None),
             Err(other) => return Err(other),
         };
         if let Some(found) = &found {
-            self.learn(found).await?;
+            self.learn(found, search).await?;
         }
         let digest = self.toolchains.name(reference).await;
         Ok(Some(Image { reference: reference.to_owned(), digest, size: 0 }))
     }
 
     async fn pull(&self, reference: &str, _: mpsc::Sender<PullProgress>) -> Result<(), EngineError> {
-        toolchain::find(reference).map(|_| ())
+        self.toolchains.search().find(reference).map(|_| ())
     }
 
     async fn bake(&self, spec: &BakeSpec) -> Result<(), EngineError> {
@@ -290,8 +313,9 @@ impl Engine for EmbeddedEngine {
             let advice = "use Docker with that runtime, or set isolation = \"auto\"".to_owned();
             return Err(EngineError::IsolationMissing { engine, isolation, advice });
         }
-        toolchain::find(&spec.image)?;
-        self.start_one(&spec.image, spec.command.clone(), Policy::of(&spec.sandbox)).await
+        let search = self.toolchains.search();
+        search.find(&spec.image)?;
+        self.start_one(&spec.image, spec.command.clone(), Policy::of(&spec.sandbox), search).await
     }
 
     async fn sweep(&self) -> Result<usize, EngineError> {

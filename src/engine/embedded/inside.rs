@@ -62,11 +62,12 @@ fn try_become(order: &Order, ends: Ends, mut inherited: Inherited<'_>) -> Result
     for tasks in &mut inherited.tasks {
         tasks.write_all(b"0").step(|| "enter the cgroup".to_owned())?;
     }
+    let listed = root::open_listed(&order.policy)?;
     become_nobody()?;
     die_with(inherited.launcher)?;
     loopback::bring_up().step(|| "bring up the loopback device".to_owned())?;
     rustix::system::sethostname(b"runpen").step(|| "set the host name".to_owned())?;
-    root::enter(&order.policy, inherited.runtimes)?;
+    root::enter(&order.policy, inherited.runtimes, listed)?;
     rustix::process::setsid().step(|| "leave the session".to_owned())?;
     limit(&order.policy, inherited.in_cgroup)?;
     drop_capabilities()?;

@@ -3,6 +3,8 @@
 //!
 //! It must not know how: mounts are [`super::root`]'s, cgroups [`super::cgroup`]'s.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{CODE_DIR, Network, Sandbox};
@@ -23,8 +25,12 @@ pub(super) struct Policy {
     pub(super) nproc: u64,
     /// Open files of a process.
     pub(super) nofile: u64,
+    /// Bytes of System V shared memory.
+    pub(super) shared_memory: u64,
     /// Writable places, each a tmpfs of its own.
     pub(super) tmpfs: Vec<Tmpfs>,
+    /// Folders outside `/usr` that are shown read-only, as the user's own settings list them.
+    pub(super) toolchains: Vec<PathBuf>,
     /// Whether the settings asked for a network, which this engine has not.
     pub(super) network_asked: bool,
 }
@@ -60,12 +66,14 @@ impl Policy {
             pids: u64::from(sandbox.pids),
             nproc: u64::from(sandbox.nproc),
             nofile: u64::from(sandbox.nofile),
+            shared_memory: sandbox.shm.size,
             tmpfs: vec![
                 tmpfs("/tmp", sandbox.tmp, 0o1777),
                 tmpfs("/var/tmp", sandbox.var_tmp, 0o1777),
                 tmpfs(CODE_DIR, sandbox.code, 0o755),
                 tmpfs("/dev/shm", sandbox.shm, 0o1777),
             ],
+            toolchains: Vec::new(),
             network_asked: sandbox.network != Network::None,
         }
     }

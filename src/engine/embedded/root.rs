@@ -5,15 +5,17 @@
 //! The new root is a small tmpfs over a folder that every machine has. Into it go the toolchains' folders (symbolic links
 //! stay links, as in a merged `/usr`), a selection of `/etc`, six device nodes, a `/proc` of the sandbox's own. When all
 //! is there, everything but the writable places is made read-only and the old root is taken away. Nothing of `/home`,
-//! `/root`, `/var`, `/run`, `/sys`, `/opt` or `/mnt` ever is in it.
+//! `/root`, `/var`, `/run`, `/sys`, `/opt` or `/mnt` ever is in it, but for a toolchain that the user's own settings list.
 //!
 //! It must not know what will run there.
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change, unmount,
 };
@@ -82,8 +84,18 @@ const DEVICE_LINKS: [(&str, &str); 4] = [
 ];
 
 /// Files of `/proc` that tell of the machine or its user and not of the sandbox; the list is Docker's, and keys.
-const HIDDEN_FILES: [&str; 9] =
-    ["kcore", "keys", "key-users", "kallsyms", "kmsg", "latency_stats", "timer_list", "sched_debug", "sysrq-trigger"];
+const HIDDEN_FILES: [&str; 10] = [
+    "interrupts",
+    "kcore",
+    "keys",
+    "key-users",
+    "kallsyms",
+    "kmsg",
+    "latency_stats",
+    "timer_list",
+    "sched_debug",
+    "sysrq-trigger",
+];
 
 /// Folders of `/proc` that do so.
 const HIDDEN_FOLDERS: [&str; 4] = ["acpi", "asound", "scsi", "bus"];
@@ -91,9 +103,18 @@ const HIDDEN_FOLDERS: [&str; 4] = ["acpi", "asound", "scsi", "bus"];
 /// Where the new root is built: the first of these that is there. They are not needed inside as they are.
 const BASES: [&str; 4] = ["/tmp", "/mnt", "/srv", "/media"];
 
+/// Opens the folders that settings list, while the process still is the user that lists them: a home is often closed to others.
+pub(super) fn open_listed(policy: &Policy) -> Result<Vec<OwnedFd>, Failure> {
+    let open = |folder: &PathBuf| {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::open(folder, flags, Mode::empty()).step(|| format!("open {}", folder.display()))
+    };
+    policy.toolchains.iter().map(open).collect()
+}
+
 /// Builds the root and moves into it. The process is the first one in its own mount, PID and user namespace, is nobody
-/// there, and has all capabilities of that namespace. `more` are [`runtimes_in_etc`].
-pub(super) fn enter(policy: &Policy, more: &[String]) -> Result<(), Failure> {
+/// there, and has all capabilities of that namespace. `more` are [`runtimes_in_etc`], `listed` is [`open_listed`].
+pub(super) fn enter(policy: &Policy, more: &[String], listed: Vec<OwnedFd>) -> Result<(), Failure> {
     // What is mounted from here on stays in here.
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .step(|| "keep mounts from spreading".to_owned())?;
@@ -103,6 +124,7 @@ pub(super) fn enter(policy: &Policy, more: &[String]) -> Result<(), Failure> {
         .step(|| format!("mount a tmpfs on {}", base.display()))?;
     let root = Root { base, more };
     root.toolchains()?;
+    root.listed(policy, listed)?;
     root.etc()?;
     root.devices()?;
     root.proc()?;
@@ -159,6 +181,17 @@ impl Root<'_> {
 
     fn toolchains(&self) -> Result<(), Failure> {
         TOOLCHAINS.iter().try_for_each(|path| self.bring(path))
+    }
+
+    /// Each at its own path, which toolchains have written into their files; of what lies above it there is nothing.
+    fn listed(&self, policy: &Policy, listed: Vec<OwnedFd>) -> Result<(), Failure> {
+        for (path, opened) in policy.toolchains.iter().zip(listed) {
+            let path = path.to_string_lossy();
+            let target = self.folder(&path)?;
+            let source = format!("/proc/self/fd/{}", opened.as_raw_fd());
+            mount_bind_recursive(source, &target).step(|| format!("bind {path}"))?;
+        }
+        Ok(())
     }
 
     fn etc(&self) -> Result<(), Failure> {

@@ -1,4 +1,5 @@
-//! What stands in for an image: the machine's own toolchain, found under the sandbox's `PATH`, named with its version.
+//! What stands in for an image: the machine's own toolchain, found under the sandbox's `PATH`, named with its version. That
+//! is what `/usr` has, and before it the folders that the user's own settings list (`homes`).
 //!
 //! An image reference is understood by the name of its repository alone: `python:3.13-alpine` asks for `python3`,
 //! whatever its version here. A repository that is not in the table asks for nothing.
@@ -7,10 +8,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::homes;
 use crate::engine::EngineError;
 
-/// `PATH` of every sandbox.
-pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// `PATH` of a sandbox, after the folders that settings list.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// What a repository's images are used for here.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,25 +81,67 @@ pub(super) struct Found {
     pub(super) version: Option<&'static str>,
 }
 
-/// The toolchain that stands in for an image: `None` if the image asks for nothing in particular.
-pub(super) fn find(image: &str) -> Result<Option<Found>, EngineError> {
-    let name = repository(image);
-    let Some(toolchain) = TABLE.iter().find(|toolchain| toolchain.repositories.contains(&name)) else {
-        return Ok(None);
-    };
-    let mut first = None;
-    for program in toolchain.programs {
-        let Some(path) = look_up(program, PATH) else { return Err(toolchain.missing(program)) };
-        first.get_or_insert(path);
+/// Where toolchains are looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Search {
+    /// `PATH` of a sandbox.
+    pub(super) path: String,
+    /// Folders outside `/usr` that a sandbox shows.
+    pub(super) folders: Vec<PathBuf>,
+    /// Why listed ones are not among them.
+    unusable: Vec<String>,
+}
+
+impl Search {
+    /// In `/usr`, and before it in what is in use of the folders listed. Looked up each time: a user may choose another
+    /// version at any time.
+    pub(super) fn new(listed: &[PathBuf]) -> Self {
+        let home = if listed.is_empty() { None } else { dirs::home_dir() };
+        let (folders, unusable) = homes::resolve(listed, home.as_deref());
+        let mut path: String = folders.iter().map(|folder| format!("{}/bin:", folder.display())).collect();
+        path.push_str(PATH);
+        Self { path, folders, unusable }
     }
-    Ok(first.map(|program| Found { program, version: Some(toolchain.version).filter(|word| !word.is_empty()) }))
+
+    /// The toolchain that stands in for an image: `None` if the image asks for nothing in particular.
+    pub(super) fn find(&self, image: &str) -> Result<Option<Found>, EngineError> {
+        let name = repository(image);
+        let Some(toolchain) = TABLE.iter().find(|toolchain| toolchain.repositories.contains(&name)) else {
+            return Ok(None);
+        };
+        let mut first = None;
+        for program in toolchain.programs {
+            let Some(path) = self.look_up(program) else { return Err(toolchain.missing(program, self)) };
+            first.get_or_insert(path);
+        }
+        Ok(first.map(|program| Found { program, version: Some(toolchain.version).filter(|word| !word.is_empty()) }))
+    }
+
+    /// The first executable of that name whose file really lies where a sandbox can see it.
+    fn look_up(&self, program: &str) -> Option<PathBuf> {
+        self.path.split(':').map(|folder| Path::new(folder).join(program)).find(|candidate| {
+            let executable =
+                fs::metadata(candidate).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
+            executable && candidate.canonicalize().is_ok_and(|real| self.shows(&real))
+        })
+    }
+
+    fn shows(&self, real: &Path) -> bool {
+        let always = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/nix/store", "/gnu/store"];
+        always.iter().any(|folder| real.starts_with(folder))
+            || self.folders.iter().any(|folder| real.starts_with(folder))
+    }
 }
 
 impl Toolchain {
-    fn missing(&self, program: &str) -> EngineError {
+    fn missing(&self, program: &str, search: &Search) -> EngineError {
         let [debian, fedora, alpine] = self.packages;
+        let unusable: String = search.unusable.iter().map(|why| format!("; of toolchains, {why}")).collect();
         EngineError::ToolchainMissing {
-            reason: format!("the embedded engine uses this machine's own {program}, and none is in {PATH}"),
+            reason: format!(
+                "the embedded engine uses this machine's own {program}, and none is in {}{unusable}",
+                search.path
+            ),
             advice: format!(
                 "install it: 'apt install {debian}' on Debian and Ubuntu, 'dnf install {fedora}' on Fedora, 'apk add {alpine}' on Alpine"
             ),
@@ -112,21 +156,6 @@ fn repository(image: &str) -> &str {
     last.split(':').next().unwrap_or(last)
 }
 
-/// The first executable of that name whose file really lies where a sandbox can see it.
-fn look_up(program: &str, path: &str) -> Option<PathBuf> {
-    path.split(':').map(|folder| Path::new(folder).join(program)).find(|candidate| {
-        let executable =
-            fs::metadata(candidate).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
-        executable && candidate.canonicalize().is_ok_and(|real| visible(&real))
-    })
-}
-
-fn visible(real: &Path) -> bool {
-    ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/nix/store", "/gnu/store"]
-        .iter()
-        .any(|folder| real.starts_with(folder))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +165,7 @@ mod tests {
         assert_eq!(repository("python:3.13-alpine"), "python");
         assert_eq!(repository("localhost:5000/runpen-test/golang:1.24@sha256:00"), "golang");
         assert_eq!(repository("gcc"), "gcc");
-        assert_eq!(find("mine/unknown:1").unwrap(), None);
+        assert_eq!(Search::new(&[]).find("mine/unknown:1").unwrap(), None);
     }
 
     #[test]
@@ -149,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_shell_of_this_machine_is_found() {
-        let found = find("alpine:3.22").unwrap().unwrap();
+        let found = Search::new(&[]).find("alpine:3.22").unwrap().unwrap();
         assert!(found.program.ends_with("sh") && found.version.is_none());
     }
 
@@ -159,12 +188,18 @@ mod tests {
         let program = folder.path().join("python3");
         fs::write(&program, "#!/bin/sh\n").unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(look_up("python3", folder.path().to_str().unwrap()), None);
+        let path = folder.path().to_str().unwrap().to_owned();
+        let mut search = Search { path, folders: Vec::new(), unusable: Vec::new() };
+        assert_eq!(search.look_up("python3"), None);
+        search.folders.push(folder.path().canonicalize().unwrap());
+        assert_eq!(search.look_up("python3"), Some(program));
     }
 
     #[test]
     fn a_missing_one_names_the_packages() {
-        let text = TABLE[3].missing("g++").to_string();
+        let search = Search::new(&[PathBuf::from("/nowhere/.pyenv")]);
+        let text = TABLE[3].missing("g++", &search).to_string();
         assert!(text.contains("apt install g++") && text.contains("dnf install gcc-c++"), "{text}");
+        assert!(text.contains("/nowhere/.pyenv: no such folder"), "{text}");
     }
 }
