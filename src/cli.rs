@@ -71,6 +71,9 @@ enum Command {
         /// An array of JSON objects instead of a table.
         #[arg(long)]
         json: bool,
+        /// Say what each engine would run in the array too; asking this machine's toolchains takes a moment.
+        #[arg(long)]
+        engines: bool,
     },
     /// Remove what a crash left behind.
     Gc,
@@ -129,9 +132,14 @@ pub fn main() -> ExitCode {
             Command::Check(arguments) => check::run(*arguments, engines(&owner())).await,
             Command::Doctor { json, engine } => doctor(json, engine).await,
             Command::Images { command } => images::run(command, engines(&owner())).await,
-            Command::Languages { json } => {
+            Command::Languages { json, engines: wanted } => {
                 let settings = settings::load(&Layer::default(), None)?;
-                print(&languages::run(&settings, json)?)
+                let toolchains = if wanted || !json {
+                    Some(languages::toolchains(engines(&owner()).as_ref(), &settings).await)
+                } else {
+                    None
+                };
+                print(&languages::run(&settings, toolchains.as_ref(), json)?)
             }
             Command::Gc => gc().await,
             Command::Schema => print(&schema::run()?),

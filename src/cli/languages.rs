@@ -1,11 +1,13 @@
-//! `runpen languages`: the table of languages after all layers of settings, and where each value comes from.
+//! `runpen languages`: the table of languages after all layers of settings, where each value comes from, and what each
+//! engine would run.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::config::Settings;
+use crate::config::{EngineChoice, EngineWish, Settings};
+use crate::engine::{Engine, EngineError, Engines};
 use crate::language::Language;
 
 /// One language, as `--json` prints it. Sizes and times are written as in the configuration.
@@ -26,6 +28,53 @@ struct Row<'a> {
     env: &'a BTreeMap<String, String>,
     /// Where each value comes from: `built-in`, `file:line`, or the name of a layer.
     sources: BTreeMap<&'static str, &'a str>,
+    /// What each engine would run, where that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engines: Option<Runs<'a>>,
+}
+
+/// What each engine would run.
+#[derive(Debug, Serialize)]
+struct Runs<'a> {
+    docker: &'a str,
+    embedded: Toolchain,
+}
+
+/// What stands in for an image on an engine without images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Toolchain {
+    /// The program, with its version in parentheses.
+    Toolchain(String),
+    /// Why there is none, and what to install.
+    Missing(String),
+}
+
+/// Asks the embedded engine what it would run for each language.
+pub(super) async fn toolchains(engines: &dyn Engines, settings: &Settings) -> BTreeMap<String, Toolchain> {
+    let wish = EngineWish { choice: EngineChoice::Embedded, ..settings.engine_wish() };
+    let engine = engines.engine(&wish).await;
+    let mut found = BTreeMap::new();
+    for language in settings.languages.0.values() {
+        let toolchain = match &engine {
+            Ok(engine) => one(engine.as_ref(), &language.image)
+                .await
+                .unwrap_or_else(|error| Toolchain::Missing(error.to_string())),
+            Err(error) => Toolchain::Missing(error.to_string()),
+        };
+        found.insert(language.name.clone(), toolchain);
+    }
+    found
+}
+
+async fn one(engine: &dyn Engine, image: &str) -> Result<Toolchain, EngineError> {
+    if let Some(found) = engine.image(image).await? {
+        return Ok(Toolchain::Toolchain(found.digest));
+    }
+    // It has none to fetch; it says what to install.
+    let (progress, _) = tokio::sync::mpsc::channel(1);
+    engine.pull(image, progress).await?;
+    Ok(Toolchain::Missing("it came just now; ask again".to_owned()))
 }
 
 #[derive(Debug, Serialize)]
@@ -54,7 +103,7 @@ struct CompileLimits {
 }
 
 impl<'a> Row<'a> {
-    fn new(language: &'a Language, settings: &'a Settings) -> Self {
+    fn new(language: &'a Language, settings: &'a Settings, toolchains: Option<&BTreeMap<String, Toolchain>>) -> Self {
         let cpus = |milli: u32| crate::config::Cpus::from_milli(milli).to_string();
         let compile = language.steps.compile.as_ref().map(|_| CompileLimits {
             timeout: settings.compile_timeout.to_string(),
@@ -85,6 +134,9 @@ impl<'a> Row<'a> {
             },
             env: &language.env,
             sources: sources(language, settings),
+            engines: toolchains
+                .and_then(|toolchains| toolchains.get(&language.name))
+                .map(|embedded| Runs { docker: &language.image, embedded: embedded.clone() }),
         }
     }
 }
@@ -124,8 +176,13 @@ fn sources<'a>(language: &Language, settings: &'a Settings) -> BTreeMap<&'static
 }
 
 /// The table as text: for people, or an array of objects.
-pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<String> {
-    let rows: Vec<Row<'_>> = settings.languages.0.values().map(|language| Row::new(language, settings)).collect();
+pub(super) fn run(
+    settings: &Settings,
+    toolchains: Option<&BTreeMap<String, Toolchain>>,
+    json: bool,
+) -> anyhow::Result<String> {
+    let languages = settings.languages.0.values();
+    let rows: Vec<Row<'_>> = languages.map(|language| Row::new(language, settings, toolchains)).collect();
     if json {
         return Ok(serde_json::to_string_pretty(&rows)? + "\n");
     }
@@ -152,6 +209,11 @@ pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<String> {
             if let Some(words) = words {
                 writeln!(table, "  {name}: {}", words.join(" "))?;
             }
+        }
+        match row.engines.as_ref().map(|engines| &engines.embedded) {
+            Some(Toolchain::Toolchain(found)) => writeln!(table, "  without images: {found}")?,
+            Some(Toolchain::Missing(why)) => writeln!(table, "  without images: nothing; {why}")?,
+            None => {}
         }
         if !row.tested {
             writeln!(table, "  not tested by Runpen's own tests")?;
@@ -183,7 +245,7 @@ mod tests {
 
     #[test]
     fn the_table_for_people_says_what_is_not_built_in() {
-        let table = run(&settings(), false).unwrap();
+        let table = run(&settings(), None, false).unwrap();
         let python: Vec<&str> = table.lines().skip_while(|line| !line.starts_with("python")).take(5).collect();
         assert!(
             python[0].contains("mine:1") && python[0].contains("99M") && python[0].ends_with(".py .pyw"),
@@ -196,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_array_has_every_language_with_its_limits_and_sources() {
-        let rows: serde_json::Value = serde_json::from_str(&run(&settings(), true).unwrap()).unwrap();
+        let rows: serde_json::Value = serde_json::from_str(&run(&settings(), None, true).unwrap()).unwrap();
         let rows = rows.as_array().unwrap();
         assert_eq!(rows.len(), settings().languages.0.len());
         let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
@@ -207,5 +269,34 @@ mod tests {
         assert_eq!(row("python")["limits"].get("compile"), None);
         assert_eq!(row("java")["steps"]["run"][0], "java");
         assert_eq!((&row("julia")["tested"], &row("ruby")["tested"]), (&false.into(), &true.into()));
+    }
+
+    #[test]
+    fn what_each_engine_would_run_is_said_with_what_to_install() {
+        let toolchains = [
+            ("python".to_owned(), Toolchain::Toolchain("/usr/bin/python3 (Python 3.13.5)".to_owned())),
+            ("ruby".to_owned(), Toolchain::Missing("none here; install it: 'apt install ruby'".to_owned())),
+        ]
+        .into();
+        let table = run(&settings(), Some(&toolchains), false).unwrap();
+        assert!(table.contains("\n  without images: /usr/bin/python3 (Python 3.13.5)\n"), "{table}");
+        assert!(table.contains("\n  without images: nothing; none here; install it: 'apt install ruby'\n"), "{table}");
+        let rows: serde_json::Value =
+            serde_json::from_str(&run(&settings(), Some(&toolchains), true).unwrap()).unwrap();
+        let row = |name: &str| rows.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone();
+        assert_eq!(row("python")["engines"]["docker"], "mine:1");
+        assert_eq!(row("python")["engines"]["embedded"]["toolchain"], "/usr/bin/python3 (Python 3.13.5)");
+        assert!(row("ruby")["engines"]["embedded"]["missing"].as_str().unwrap().contains("apt install ruby"));
+    }
+
+    #[tokio::test]
+    async fn the_embedded_engine_is_asked_for_each_language() {
+        let engine = crate::engine::fake::FakeEngine::default();
+        let found = toolchains(&engine, &settings()).await;
+        assert_eq!(found.len(), settings().languages.0.len());
+        assert!(found.values().all(|one| matches!(one, Toolchain::Toolchain(_))), "{found:?}");
+        engine.set_unreachable(Some("it is off"));
+        let found = toolchains(&engine, &settings()).await;
+        assert!(matches!(&found["go"], Toolchain::Missing(why) if why.contains("it is off")), "{found:?}");
     }
 }
