@@ -42,6 +42,54 @@ while True: os.wait()
 
 #[tokio::test]
 #[ignore = "needs Linux namespaces: tests/run.sh embedded"]
+async fn memory_that_is_shared_counts_like_any_other() {
+    let program = "import mmap\nm = mmap.mmap(-1, 1 << 30)\nfor at in range(0, 1 << 30, 4096): m[at] = 1";
+    let outcome = python(&engine(), program).await;
+    assert!(outcome.exit.out_of_memory, "{outcome:?}");
+    // What belongs to no process is counted by a cgroup, and is refused where there is none.
+    let program = "
+import errno, os
+try:
+    fd = os.memfd_create('x')
+    while True: os.write(fd, bytes(1 << 20))
+except OSError as e: print(errno.errorcode[e.errno])
+";
+    let outcome = python(&engine(), program).await;
+    if in_cgroup(&outcome.receipt) {
+        assert!(outcome.exit.out_of_memory, "{outcome:?}");
+    } else {
+        assert_eq!(outcome.ok(), "ENOSYS\n");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Linux namespaces: tests/run.sh embedded"]
+async fn a_deep_tree_of_folders_is_gone_at_once() {
+    let engine = engine();
+    let line = "cd /tmp; python3 -c 'import os\ntry:\n  while True: os.mkdir(\"d\"); os.chdir(\"d\")\nexcept OSError as e: print(e.strerror)'; sleep 60";
+    let mut container = start(&engine, sandbox(), &["sh", "-c", line]).await;
+    let said = container.output.recv().await.unwrap();
+    assert_eq!(&said.bytes[..], b"No space left on device\n");
+    let begin = Instant::now();
+    container.handle.remove().await.unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+#[ignore = "needs Linux namespaces: tests/run.sh embedded"]
+async fn watches_of_files_leave_the_users_editor_its_own() {
+    let program = "
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+n = 0
+while libc.inotify_init() >= 0: n += 1
+print(n, errno.errorcode[ctypes.get_errno()], open('/proc/sys/user/max_user_namespaces').read().strip())
+";
+    assert_eq!(python(&engine(), program).await.ok(), "16 EMFILE 0\n");
+}
+
+#[tokio::test]
+#[ignore = "needs Linux namespaces: tests/run.sh embedded"]
 async fn processes_are_bounded() {
     let program = "
 import os, time
@@ -105,7 +153,7 @@ try:
 except OSError as e: print(e.strerror, n)
 print(resource.getrlimit(resource.RLIMIT_CORE), resource.getrlimit(resource.RLIMIT_NOFILE))
 ";
-    assert_eq!(python(&engine(), program).await.ok(), "Too many open files 61\n(0, 0) (64, 64)\n");
+    assert_eq!(python(&engine(), program).await.ok(), "Too many open files 61\n(1, 1) (64, 64)\n");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@
 //!
 //! What Docker allows and this does not: `ptrace`, `process_vm_*`, `process_madvise`, `pidfd_getfd`, `kcmp`, `io_uring`, `personality` other
 //! than asking, `chroot`, sockets other than UNIX, IPv4, IPv6 and
-//! netlink's routing, device nodes, `sync` (it would flush every disk of the machine), setting clocks and priorities of I/O.
+//! netlink's routing, device nodes, changing the limit on core files and the signal on a parent's death, `sync` (it would flush every disk of the machine), setting clocks and priorities of I/O.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,15 +28,37 @@ const ENOSYS: u16 = 38;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// The compiled filters, in the order to apply them.
-pub(super) fn compile() -> io::Result<Vec<BpfProgram>> {
-    let numbers =
-        tree::build(&listed(), Verdict::Errno(ENOSYS)).ok_or_else(|| io::Error::other("too many system calls"))?;
+/// The compiled filters.
+pub(super) struct Filters {
+    /// For every sandbox, in the order to apply them.
+    pub(super) always: Vec<BpfProgram>,
+    /// Where System V shared memory and queues cannot be made small.
+    pub(super) no_system_v: BpfProgram,
+    /// Where no cgroup counts memory: that which belongs to no process could not be seen.
+    pub(super) no_unowned_memory: BpfProgram,
+}
+
+/// Compiles them.
+pub(super) fn compile() -> io::Result<Filters> {
+    let build = |listed: &[(u32, Verdict)], otherwise| {
+        tree::build(listed, otherwise).ok_or_else(|| io::Error::other("too many system calls"))
+    };
+    let without = |calls: &[libc::c_long], errno| {
+        let mut listed: Vec<_> =
+            calls.iter().filter_map(|&call| Some((u32::try_from(call).ok()?, Verdict::Errno(errno)))).collect();
+        listed.sort_unstable_by_key(|(call, _)| *call);
+        build(&listed, Verdict::Allow)
+    };
+    let numbers = build(&listed(), Verdict::Errno(ENOSYS))?;
     let arguments = (|| -> Result<BpfProgram, seccompiler::BackendError> {
         let arch = TargetArch::try_from(std::env::consts::ARCH)?;
         SeccompFilter::new(refused()?, SeccompAction::Allow, SeccompAction::Errno(u32::from(EPERM)), arch)?.try_into()
     })();
-    Ok(vec![numbers, arguments.map_err(io::Error::other)?])
+    Ok(Filters {
+        always: vec![numbers, arguments.map_err(io::Error::other)?],
+        no_system_v: without(&[libc::SYS_shmget, libc::SYS_msgget, libc::SYS_semget], EPERM)?,
+        no_unowned_memory: without(&[libc::SYS_memfd_create, libc::SYS_memfd_secret], ENOSYS)?,
+    })
 }
 
 /// Whether the filters exist for this machine's architecture.
@@ -94,6 +116,16 @@ fn refused() -> Result<Rules, seccompiler::BackendError> {
     // The kernel looks at the low half of the request only, so the filter must too.
     let request = |request: u64| SeccompRule::new(vec![Condition::new(1, Len::Dword, Op::Eq, request)?]);
     rules.insert(libc::SYS_ioctl, vec![request(0x5412)?, request(0x541C)?]);
+    // The first process dies with the launcher, whatever a program makes of it.
+    rules.insert(libc::SYS_prctl, vec![SeccompRule::new(vec![Condition::new(0, Len::Dword, Op::Eq, 1)?])?]);
+    // A limit on core files of 0 is not the strictest: see where it is set.
+    let core = |index| Condition::new(index, Len::Dword, Op::Eq, u64::from(libc::RLIMIT_CORE));
+    rules.insert(
+        libc::SYS_prlimit64,
+        vec![SeccompRule::new(vec![core(1)?, Condition::new(2, Len::Qword, Op::Ne, 0)?])?],
+    );
+    #[cfg(target_arch = "x86_64")]
+    rules.insert(libc::SYS_setrlimit, vec![SeccompRule::new(vec![core(0)?])?]);
     // Asking is 0xffffffff; the default is 0. Anything else switches protections off.
     rules.insert(
         libc::SYS_personality,
@@ -115,13 +147,24 @@ mod tests {
 
     #[test]
     fn the_filters_compile_and_are_short() {
-        let programs = compile().unwrap();
+        let programs = compile().unwrap().always;
         for program in &programs {
             assert!((2..512).contains(&program.len()), "{} instructions", program.len());
         }
         // The kernel runs it for every call number there is.
         let steps: usize = (0..470).map(|number| tree::tests::run_here(&programs[0], number).1).sum();
         assert!(steps < 470 * 14, "{steps} steps");
+    }
+
+    #[test]
+    fn what_a_kind_of_machine_refuses_beside_leaves_the_rest_alone() {
+        let filters = compile().unwrap();
+        let answer = |program, call: libc::c_long| tree::tests::run_here(program, u32::try_from(call).unwrap()).0;
+        assert_eq!(answer(&filters.no_system_v, libc::SYS_shmget), 0x0005_0001);
+        assert_eq!(answer(&filters.no_unowned_memory, libc::SYS_memfd_create), 0x0005_0026);
+        for program in [&filters.no_system_v, &filters.no_unowned_memory] {
+            assert_eq!(answer(program, libc::SYS_mmap), 0x7fff_0000);
+        }
     }
 
     #[test]
@@ -134,7 +177,7 @@ mod tests {
 
     #[test]
     fn each_list_gets_its_answer() {
-        let program = &compile().unwrap()[0];
+        let program = &compile().unwrap().always[0];
         let answer = |call: libc::c_long| tree::tests::run_here(program, u32::try_from(call).unwrap()).0;
         assert_eq!(answer(libc::SYS_read), 0x7fff_0000);
         assert_eq!(answer(libc::SYS_openat), 0x7fff_0000);

@@ -2,7 +2,7 @@
 //!
 //! # Theory of operation
 //!
-//! Born with its own namespaces, it moves into its cgroup, becomes nobody, brings up the loopback device, builds and enters
+//! Born with its own namespaces, it moves into its cgroup, makes that the top of what it sees, becomes nobody, brings up the loopback device, builds and enters
 //! its root, leaves every session and process group of the host (a signal to a group does not stop at a PID namespace), and
 //! gives away, in this order: resource limits, capabilities, Landlock, system calls. Then it reads back what the kernel
 //! says encloses it, tells that, and becomes the command. A step that fails ends it; nothing is ever skipped.
@@ -17,11 +17,11 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Gid, Resource, Rlimit, Signal, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
-use seccompiler::BpfProgram;
 
+use super::filter::Filters;
 use super::policy::Policy;
 use super::wire::{Facts, Failure, Order, Said, Step, send};
-use super::{fence, loopback, root};
+use super::{fence, loopback, raw, root};
 use crate::plan::NOBODY;
 
 /// Its streams and what it needs to say how it went.
@@ -41,7 +41,7 @@ pub(super) struct Inherited<'a> {
     pub(super) tasks: Vec<File>,
     /// The launcher itself.
     pub(super) launcher: &'a OwnedFd,
-    pub(super) filters: &'a [BpfProgram],
+    pub(super) filters: &'a Filters,
     /// Folders of runtimes in `/etc`.
     pub(super) runtimes: &'a [String],
     /// Whether a cgroup bounds its processes.
@@ -62,8 +62,11 @@ fn try_become(order: &Order, ends: Ends, mut inherited: Inherited<'_>) -> Result
     for tasks in &mut inherited.tasks {
         tasks.write_all(b"0").step(|| "enter the cgroup".to_owned())?;
     }
+    raw::own_cgroup_namespace().step(|| "make a cgroup namespace".to_owned())?;
     let listed = root::open_listed(&order.policy)?;
+    let system_v = limit_system_v(&order.policy).is_ok();
     become_nobody()?;
+    bound_namespace()?;
     die_with(inherited.launcher)?;
     loopback::bring_up().step(|| "bring up the loopback device".to_owned())?;
     rustix::system::sethostname(b"runpen").step(|| "set the host name".to_owned())?;
@@ -74,10 +77,13 @@ fn try_become(order: &Order, ends: Ends, mut inherited: Inherited<'_>) -> Result
     let landlock = fence::build(&order.policy).and_then(fence::Fence::close);
     let landlock = landlock.step(|| "set up Landlock".to_owned())?;
     rustix::thread::set_no_new_privs(true).step(|| "set no-new-privileges".to_owned())?;
-    for filter in inherited.filters {
+    let Filters { always, no_system_v, no_unowned_memory } = inherited.filters;
+    let no_system_v = (!system_v).then_some(no_system_v);
+    let no_unowned_memory = (!inherited.in_cgroup).then_some(no_unowned_memory);
+    for filter in always.iter().chain(no_system_v).chain(no_unowned_memory) {
         seccompiler::apply_filter(filter).map_err(io::Error::other).step(|| "filter system calls".to_owned())?;
     }
-    let facts = facts(landlock)?;
+    let facts = facts(landlock, system_v)?;
     send(ends.status.as_fd(), &Said::Ready(facts), &[]).step(|| "say that it is ready".to_owned())?;
     let Some((program, arguments)) = order.command.split_first() else {
         return Err(Failure::new("start the command", &io::Error::other("it is empty")));
@@ -91,6 +97,34 @@ fn try_become(order: &Order, ends: Ends, mut inherited: Inherited<'_>) -> Result
         .stderr(Stdio::from(ends.stderr))
         .exec();
     Err(Failure::new(format!("start {program}"), &error))
+}
+
+/// Makes System V shared memory and message queues small. Only root may, in most kernels.
+fn limit_system_v(policy: &Policy) -> io::Result<()> {
+    let pages = policy.shared_memory / rustix::param::page_size() as u64;
+    for (name, value) in [("shmall", pages), ("shmmax", policy.shared_memory), ("shmmni", 64), ("msgmni", 16)] {
+        setting(&format!("kernel/{name}"), value)?;
+    }
+    Ok(())
+}
+
+/// Bounds what this user namespace may have: no namespaces below it, should the filter ever let a call through, and few of
+/// the file watches that the kernel counts for the user outside, whose editor needs them.
+fn bound_namespace() -> Result<(), Failure> {
+    for (name, value) in [("max_user_namespaces", 0), ("max_inotify_instances", 16), ("max_inotify_watches", 4096)] {
+        match setting(&format!("user/{name}"), value) {
+            // A kernel without them has nothing to bound.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other.step(|| format!("set user.{name}"))?,
+        }
+    }
+    Ok(())
+}
+
+/// Sets what the kernel keeps for each namespace under `/proc/sys`: for the ones that the caller is in.
+fn setting(name: &str, value: u64) -> io::Result<()> {
+    let file = File::options().write(true).open(format!("/proc/sys/{name}"));
+    file?.write_all(value.to_string().as_bytes())
 }
 
 fn become_nobody() -> Result<(), Failure> {
@@ -115,7 +149,9 @@ fn limit(policy: &Policy, in_cgroup: bool) -> Result<(), Failure> {
         let limit = Rlimit { current: Some(hard), maximum: Some(hard) };
         rustix::process::setrlimit(resource, limit).step(|| format!("limit {name}"))
     };
-    set("core files", Resource::Core, 0)?;
+    // Not 0: that would not keep the machine's handler of crashes, where there is one, from being started for a program
+    // in here. One byte does, and no file is that small. The filter keeps it so.
+    set("core files", Resource::Core, 1)?;
     set("open files", Resource::Nofile, policy.nofile)?;
     set("locked memory", Resource::Memlock, 64 * 1024)?;
     // Some users may run ahead of everybody else, as for sound; their programs here may not.
@@ -156,7 +192,7 @@ fn drop_capabilities() -> Result<(), Failure> {
     rustix::thread::set_capabilities(None, sets).step(step)
 }
 
-fn facts(landlock: String) -> Result<Facts, Failure> {
+fn facts(landlock: String, system_v: bool) -> Result<Facts, Failure> {
     let read = |path: &str| std::fs::read_to_string(path).step(|| format!("read {path}"));
-    Ok(Facts { status: read("/proc/self/status")?, limits: read("/proc/self/limits")?, landlock })
+    Ok(Facts { status: read("/proc/self/status")?, limits: read("/proc/self/limits")?, landlock, system_v })
 }

@@ -20,9 +20,9 @@ use std::time::SystemTime;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Gid, Pid, Signal, Uid, WaitId, WaitIdOptions, WaitIdStatus};
-use seccompiler::BpfProgram;
 
 use super::cgroup::{self, Cgroup, Entrance, Place};
+use super::filter::Filters;
 use super::inside::{Ends, Inherited, become_command};
 use super::policy::Policy;
 use super::raw::{self, Side};
@@ -66,7 +66,7 @@ fn refuse_one(status: &OwnedFd, failure: Failure) {
 struct Launcher {
     /// Stands for this process, so that a child can see whether it still lives.
     own: OwnedFd,
-    filters: Vec<BpfProgram>,
+    filters: Filters,
     runtimes: Runtimes,
     place: Result<Place, String>,
     /// Start of all names, and how many there were.

@@ -1,9 +1,10 @@
-//! The two system calls that no safe interface offers: a clone into new namespaces, and closing what was inherited.
+//! The three system calls that no safe interface offers: a clone into new namespaces, one more namespace for the caller, and
+//! closing what was inherited.
 //!
 //! This is the crate's only exception from `unsafe_code`. It knows the kernel's calling convention and nothing else.
 #![expect(
     unsafe_code,
-    reason = "clone3 and close_range have no safe wrapper; both are called before any thread exists"
+    reason = "clone3, unshare and close_range have no safe wrapper; all are called before any thread exists"
 )]
 
 use std::io;
@@ -11,14 +12,13 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::process::Pid;
 
-/// A new user, mount, PID, network, IPC, UTS and cgroup namespace, in the flags of `clone3`.
+/// A new user, mount, PID, network, IPC and UTS namespace, in the flags of `clone3`.
 const NEW_NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET
     | libc::CLONE_NEWIPC
-    | libc::CLONE_NEWUTS
-    | libc::CLONE_NEWCGROUP) as u64;
+    | libc::CLONE_NEWUTS) as u64;
 
 /// No signal that an editor ignores is ignored in a sandbox.
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
@@ -81,6 +81,16 @@ pub(super) fn clone_into_namespaces(cgroup: Option<BorrowedFd<'_>>) -> io::Resul
             // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
             Ok(Side::Parent(pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
         }
+    }
+}
+
+/// Gives the caller a new cgroup namespace. Its top is the cgroup that the caller is in by then, so this comes after it has
+/// entered its own; one from the clone would show where in the machine's tree that is.
+pub(super) fn own_cgroup_namespace() -> io::Result<()> {
+    // SAFETY: it takes a number and touches no memory; the caller has one thread.
+    match unsafe { libc::unshare(libc::CLONE_NEWCGROUP) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
     }
 }
 

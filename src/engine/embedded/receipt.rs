@@ -30,7 +30,8 @@ pub(super) fn write(policy: &Policy, held: &Held, facts: &Facts, toolchain: Stri
     control("seccomp", seccomp(&status("Seccomp"), &status("Seccomp_filters")));
     control("landlock", facts.landlock.clone());
     control("root", "read-only".to_owned());
-    control("ipc", "private".to_owned());
+    let system_v = if facts.system_v { format!("at most {}", policy.shared_memory) } else { "refused".to_owned() };
+    control("ipc", format!("private; System V {system_v}"));
     control("environment", "none of the host's".to_owned());
     for tmpfs in &policy.tmpfs {
         control(&tmpfs.target, tmpfs.describe());
@@ -43,6 +44,9 @@ pub(super) fn write(policy: &Policy, held: &Held, facts: &Facts, toolchain: Stri
     }
     if let Some(by) = &held.by {
         control("resources", by.clone());
+        if !held.limits.iter().any(|(name, _)| name == "cpus") {
+            missing.push("cpus: this user's cgroup has no cpu controller; as root, add 'Delegate=cpu memory pids' to user@.service, as newer systemd does".to_owned());
+        }
     } else {
         let why = held.why_not.as_deref().unwrap_or("no cgroup");
         control("resources", "rlimits and a watch".to_owned());
@@ -119,6 +123,7 @@ mod tests {
                 caps.concat()
             ),
             limits: "Max open files            64                   64                   files\n".to_owned(),
+            system_v: true,
             landlock: "version 6".to_owned(),
         }
     }
@@ -128,7 +133,9 @@ mod tests {
         let policy = Policy::of(&Sandbox::new(128 * MIB, 500));
         let held = Held {
             by: Some("cgroup v1".to_owned()),
-            limits: vec![("memory".to_owned(), "134217728".to_owned())],
+            limits: [("memory", "134217728"), ("cpus", "0.5")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             ..Held::default()
         };
         let receipt = write(&policy, &held, &facts(), "Python 3.11".to_owned(), "1");
@@ -138,6 +145,14 @@ mod tests {
         assert_eq!(receipt.controls["memory"], "134217728");
         assert!(receipt.controls["/tmp"].starts_with("tmpfs rw,noexec,nosuid,nodev,size=67108864"));
         assert!(receipt.missing.is_empty(), "{:?}", receipt.missing);
+    }
+
+    #[test]
+    fn a_cgroup_without_cpu_says_what_is_missing() {
+        let held = Held { by: Some("cgroup v2".to_owned()), ..Held::default() };
+        let receipt = write(&Policy::of(&Sandbox::new(128 * MIB, 500)), &held, &facts(), String::new(), "1");
+        assert_eq!(receipt.missing.len(), 1);
+        assert!(receipt.missing[0].starts_with("cpus: ") && receipt.missing[0].contains("Delegate=cpu"));
     }
 
     #[test]

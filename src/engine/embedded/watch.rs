@@ -11,11 +11,6 @@ use super::wire::Used;
 /// Milliseconds between two looks.
 pub(super) const PERIOD_MS: i64 = 20;
 
-/// Bytes of a page of `/proc/PID/statm`.
-fn page() -> u64 {
-    rustix::param::page_size() as u64
-}
-
 /// What was seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -71,19 +66,24 @@ fn filled(init: Pid, tmpfs: &Tmpfs) -> Option<u64> {
     ours.then(|| stat.f_blocks.saturating_sub(stat.f_bfree) * stat.f_frsize)
 }
 
-/// Memory of a process that is not from a file, what it shares with others in proportion.
+/// Memory of a process that is not from a file on disk, what it shares with others in proportion.
 fn share_of_memory(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    sum(&format!("/proc/{pid}/smaps_rollup"), ["Pss_Anon:", "Pss_Shmem:"])
 }
 
-/// Memory of a process that is not from a file.
+/// Memory of a process that is not from a file on disk.
 fn own_memory(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let mut fields = text.split(' ').skip(1).map(str::parse::<u64>);
-    let (resident, shared) = (fields.next()?.ok()?, fields.next()?.ok()?);
-    Some(resident.saturating_sub(shared) * page())
+    sum(&format!("/proc/{pid}/status"), ["RssAnon:", "RssShmem:"])
+}
+
+/// Two fields of a file of `/proc`, in bytes. A process that is ending has neither.
+fn sum(path: &str, fields: [&str; 2]) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(value.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    };
+    Some(field(fields[0])? + field(fields[1])?)
 }
 
 /// CPU time of a process that has ended, and of all that it waited for.

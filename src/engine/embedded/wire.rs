@@ -67,6 +67,8 @@ pub(super) struct Facts {
     pub(super) landlock: String,
     /// `/proc/self/limits`.
     pub(super) limits: String,
+    /// Whether there is System V shared memory, bounded; else it is refused.
+    pub(super) system_v: bool,
 }
 
 /// A step that failed.
