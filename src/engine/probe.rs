@@ -95,8 +95,19 @@ pub async fn examine(
     };
     let in_time = tokio::time::timeout(DEADLINE, read).await.is_ok();
     container.handle.remove().await?;
-    let expected = expectations(&asked).into_iter().filter(|(control, _)| !own_kernel || shows_in_gvisor(control));
+    // Of its cgroup a program sees nothing where there is no `/sys`; the engine has read it back.
+    let embedded = receipt.as_ref().filter(|receipt| receipt.engine == "embedded");
+    let shows = |control: &str| match control {
+        "memory" | "CPU" => embedded.is_none(),
+        _ => true,
+    };
+    let expected = expectations(&asked)
+        .into_iter()
+        .filter(|(control, _)| shows(control) && (!own_kernel || shows_in_gvisor(control)));
     let mut probes = judge(&String::from_utf8_lossy(&answer), expected, &missing);
+    if let Some(receipt) = embedded {
+        probes.extend(held_by_cgroup(receipt, &asked, &missing));
+    }
     if let Some(receipt) = receipt.as_ref().filter(|_| own_kernel) {
         probes.extend(held_outside(receipt, &asked));
     }
@@ -150,6 +161,18 @@ fn held_outside(receipt: &Receipt, asked: &Sandbox) -> Vec<Probe> {
         }),
         row("threads", "pids", format!("{pids} and at most 256 for gVisor"), &within(pids, pids + 256)),
     ]
+}
+
+/// The same for a cgroup that cannot be seen from inside.
+fn held_by_cgroup(receipt: &Receipt, asked: &Sandbox, missing: &[&str]) -> Vec<Probe> {
+    let cpus = f64::from(asked.milli_cpus) / 1000.0;
+    [("memory", "memory", asked.memory.to_string()), ("CPU", "cpus", cpus.to_string())]
+        .map(|(control, name, expected)| {
+            let seen = receipt.controls.get(name).cloned().unwrap_or_else(|| "nothing".to_owned());
+            let (ok, missing) = (seen == expected, missing.contains(&control));
+            Probe { control: control.to_owned(), expected, seen, ok, missing }
+        })
+        .into()
 }
 
 /// Holds the lines of an answer against what was asked.

@@ -8,5 +8,6 @@ mod harness;
 mod isolation;
 mod life;
 mod limits;
+mod refusal;
 mod speed;
 mod toolchains;
