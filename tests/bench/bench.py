@@ -136,6 +136,15 @@ def timed(command, runs):
     return values[1:]
 
 
+def bare_rate(total, at_once):
+    """Runs a second of the bare interpreter, so many at once, with next to nothing beside it: what the machine can do at most."""
+    begun = time.perf_counter()
+    lines = "\n".join(map(str, range(total)))
+    command = ["xargs", "-P", str(at_once), "-I", "LINE", *BARE["python"]]
+    subprocess.run(command, input=lines, check=True, stdout=subprocess.DEVNULL, text=True)
+    return total / (time.perf_counter() - begun)
+
+
 def docker_run(language, image):
     limits = {"python": "128m", "javascript": "128m", "shell": "64m"}[language]
     flags = "--rm --network none --user 65534:65534 --cap-drop ALL --security-opt no-new-privileges --read-only "
@@ -219,6 +228,8 @@ def main():
     timed(docker_run("python", image["python"]), few)
     rates["docker run --rm"] = (few + 1) / (time.perf_counter() - begun)
     server = None
+    for at_once in (1, 16):
+        rates[f"bare, {at_once} at once"] = bare_rate(total, at_once)
     for engine in ("docker", "embedded"):
         for at_once in (1, 4, 16):
             server = Server(options.binary, engine)
@@ -263,6 +274,9 @@ def main():
             print(f"| {language}, {engine}: warm first byte / bare | {found[engine, language] / found['bare', language]:.2f} |")
         print(f"| {language}: `docker run` / warm first byte | {found['run', language] / found['docker', language]:.1f} |")
         print(f"| {language}: cold / `docker run` | {found['docker', language, 'cold'] / found['run', language]:.2f} |")
+    for at_once in (1, 16):
+        ratio = rates[f"embedded, {at_once} at once"] / rates[f"bare, {at_once} at once"]
+        print(f"| Python, embedded, {at_once} at once: rate / rate of the bare interpreter | {ratio:.2f} |")
     print(f"| Python, 1 at once: rate / rate of `docker run` | {rates['docker, 1 at once'] / rates['docker run --rm']:.1f} |")
 
 
