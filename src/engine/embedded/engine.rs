@@ -30,9 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST_VERSION: usize = 100;
 
 /// Linux namespaces, no daemon.
+#[derive(Clone)]
 pub struct EmbeddedEngine {
     program: PathBuf,
-    launcher: Mutex<Option<Arc<Launcher>>>,
+    launcher: Arc<Mutex<Option<Arc<Launcher>>>>,
     toolchains: Arc<Toolchains>,
 }
 
@@ -42,13 +43,16 @@ struct Launcher {
     socket: OwnedFd,
 }
 
+/// What each toolchain says it is.
+type Versions = BTreeMap<PathBuf, String>;
+
 /// Versions of the toolchains, asked once.
 pub(super) struct Toolchains {
     /// What does the work: the kernel.
     pub(super) kernel: String,
     /// Folders that the user's settings list.
     listed: Vec<PathBuf>,
-    versions: tokio::sync::Mutex<BTreeMap<PathBuf, String>>,
+    versions: Arc<tokio::sync::Mutex<Versions>>,
 }
 
 impl EmbeddedEngine {
@@ -72,12 +76,8 @@ impl EmbeddedEngine {
         let kernel = format!("Linux {}", kernel.release().to_string_lossy());
         let engine = Self {
             program: program.to_owned(),
-            launcher: Mutex::new(None),
-            toolchains: Arc::new(Toolchains {
-                kernel,
-                listed: toolchains.to_owned(),
-                versions: tokio::sync::Mutex::default(),
-            }),
+            launcher: Arc::default(),
+            toolchains: Arc::new(Toolchains { kernel, listed: toolchains.to_owned(), versions: Arc::default() }),
         };
         engine.try_out()?;
         Ok(engine)
@@ -160,6 +160,23 @@ impl EmbeddedEngine {
     /// The version of the toolchain that stands in for an image, asked in a sandbox, like everything of a program's.
     async fn learn(&self, found: &Found, search: Search) -> Result<(), EngineError> {
         let mut versions = self.toolchains.versions.lock().await;
+        self.learn_into(&mut versions, found, search).await
+    }
+
+    /// Learns it beside a run, whose receipt waits for it.
+    fn learn_meanwhile(&self, found: Found, search: &Search) {
+        let Ok(mut versions) = Arc::clone(&self.toolchains.versions).try_lock_owned() else { return };
+        if !versions.contains_key(&found.program) {
+            let (engine, search) = (self.clone(), search.clone());
+            tokio::spawn(async move {
+                if let Err(error) = engine.learn_into(&mut versions, &found, search).await {
+                    tracing::warn!(%error, program = %found.program.display(), "its version is not known");
+                }
+            });
+        }
+    }
+
+    async fn learn_into(&self, versions: &mut Versions, found: &Found, search: Search) -> Result<(), EngineError> {
         if versions.contains_key(&found.program) {
             return Ok(());
         }
@@ -314,7 +331,9 @@ impl Engine for EmbeddedEngine {
             return Err(EngineError::IsolationMissing { engine, isolation, advice });
         }
         let search = self.toolchains.search();
-        search.find(&spec.image)?;
+        if let Some(found) = search.find(&spec.image)? {
+            self.learn_meanwhile(found, &search);
+        }
         self.start_one(&spec.image, spec.command.clone(), Policy::of(&spec.sandbox), search).await
     }
 
