@@ -66,7 +66,7 @@ pub async fn examine(
     // What the engine says of the container decides what can be seen in it.
     let receipt = container.handle.receipt().await.ok();
     let own_kernel = receipt.as_ref().is_some_and(|receipt| receipt.runtime.contains("runsc"));
-    let missing: Vec<&str> = receipt
+    let mut missing: Vec<&str> = receipt
         .iter()
         .flat_map(|receipt| &receipt.missing)
         .filter_map(|missing| missing.split_once(": ").map(|(control, _)| control))
@@ -79,6 +79,10 @@ pub async fn examine(
             other => vec![other],
         })
         .collect();
+    if missing.contains(&"memory") {
+        // Without a cgroup the whole sandbox is killed, and its answer with it.
+        missing.push("memory without end");
+    }
     // Making files takes gVisor so long that one folder of them is a minute.
     let most = if own_kernel { 0 } else { 2 * sandbox.tmp.inodes.max(sandbox.code.inodes) };
     let kernel = if own_kernel { "own" } else { "shared" };

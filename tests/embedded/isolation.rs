@@ -244,7 +244,10 @@ libc = ctypes.CDLL(None, use_errno=True)
 # A System V segment made here is in nobody else's list.
 print(libc.shmget(42, 4096, 0o1600) >= 0, len(open('/proc/sysvipc/shm').readlines()))
 ";
-    assert_eq!(python(&engine, program).await.ok(), "[] [] 1\nTrue 2\n");
+    let outcome = python(&engine, program).await;
+    // Where it cannot be made small there is none.
+    let segments = if outcome.receipt.controls["ipc"].ends_with("refused") { "False 1" } else { "True 2" };
+    assert_eq!(outcome.ok(), format!("[] [] 1\n{segments}\n"));
     assert_eq!(shell(&engine, "wc -l </proc/sysvipc/shm; hostname").await.ok(), "1\nrunpen\n");
     first.handle.remove().await.unwrap();
 }
