@@ -25,7 +25,7 @@ pub(super) fn layer(parsed: &Parsed) -> Result<(), ConfigError> {
     });
     for folder in layer.toolchains.iter().flatten() {
         check.when("toolchains", !folder.is_absolute() && !folder.starts_with("~"), || {
-            format!("{folder:?} is no whole path: write it like /opt/go or ~/.pyenv")
+            format!("{} is no whole path: write it like /opt/go or ~/.pyenv", folder.display())
         });
     }
     check.memory("memory", layer.memory);

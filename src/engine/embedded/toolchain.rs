@@ -98,8 +98,9 @@ impl Search {
     pub(super) fn new(listed: &[PathBuf]) -> Self {
         let home = if listed.is_empty() { None } else { dirs::home_dir() };
         let (folders, unusable) = homes::resolve(listed, home.as_deref());
-        let mut path: String = folders.iter().map(|folder| format!("{}/bin:", folder.display())).collect();
-        path.push_str(PATH);
+        let mut path: Vec<String> = folders.iter().map(|folder| folder.join("bin").display().to_string()).collect();
+        path.push(PATH.to_owned());
+        let path = path.join(":");
         Self { path, folders, unusable }
     }
 
@@ -136,7 +137,8 @@ impl Search {
 impl Toolchain {
     fn missing(&self, program: &str, search: &Search) -> EngineError {
         let [debian, fedora, alpine] = self.packages;
-        let unusable: String = search.unusable.iter().map(|why| format!("; of toolchains, {why}")).collect();
+        let unusable =
+            search.unusable.first().map(|why| format!("; of the toolchains listed, {why}")).unwrap_or_default();
         EngineError::ToolchainMissing {
             reason: format!(
                 "the embedded engine uses this machine's own {program}, and none is in {}{unusable}",

@@ -113,8 +113,7 @@ fn has(folder: &Path, file: &str, controllers: &[&str]) -> bool {
 /// Gives a folder's children the controllers. The kernel refuses where processes are in the folder itself, unless it is
 /// the very top.
 fn hand_down(folder: &Path, controllers: &[&str]) -> io::Result<()> {
-    let text: String = controllers.iter().map(|name| format!("+{name} ")).collect();
-    fs::write(folder.join("cgroup.subtree_control"), text.trim_end())
+    fs::write(folder.join("cgroup.subtree_control"), format!("+{}", controllers.join(" +")))
 }
 
 fn v1(mounts: &[Mount], own: &str) -> Result<Place, String> {
