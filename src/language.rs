@@ -90,6 +90,9 @@ pub struct Bake {
     /// Words put behind the first word of the compile step on the derived image.
     #[serde(default)]
     pub compile_flags: Vec<String>,
+    /// Program that the compile step goes through on the derived image: it is put before the step's first word.
+    #[serde(default)]
+    pub compile_through: Option<String>,
     /// Whether a run waits for it, because without it the run would take as long.
     #[serde(default)]
     pub wait: bool,

@@ -64,7 +64,7 @@ pub(super) fn lay_over(
     }
     if own_steps {
         // Flags for the built-in compiler may be nonsense to the user's.
-        language.bake = language.bake.filter(|bake| bake.compile_flags.is_empty());
+        language.bake = language.bake.filter(|bake| bake.compile_flags.is_empty() && bake.compile_through.is_none());
     }
     if row.boot.is_some() {
         language.boot = row.boot;

@@ -168,6 +168,7 @@ fn baked(language: &Language, bake: &Bake, reference: String) -> Language {
     language.env = environment(&language, bake).into_iter().collect();
     if let Some(compile) = language.steps.compile.as_mut().filter(|compile| !compile.is_empty()) {
         compile.splice(1..1, bake.compile_flags.iter().cloned());
+        compile.splice(0..0, bake.compile_through.clone());
     }
     language
 }
