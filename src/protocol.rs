@@ -324,9 +324,12 @@ pub struct RunFileParams {
     /// All of its standard input. Without it, input comes by `runpen.sendInput`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stdin: Option<String>,
-    /// Send the other files of the document's folder too, as they are on disk.
+    /// Send the other files of the document's folder too, of open ones the editor's text.
     #[serde(default)]
     pub folder: bool,
+    /// Send these files of the document's folder too, and no others.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub files: Option<Vec<String>>,
     /// Answer with the `finished` object instead of `{runId}`.
     #[serde(default)]
     pub wait: bool,

@@ -16,8 +16,9 @@ use super::{FAILED, Failure, block, say, settings};
 use crate::config::{Cpus, EngineChoice, Layer, Settings, Size, Span};
 use crate::engine::Engines;
 use crate::engine::ledger::Ledger;
+use crate::folder::{Wish, named_beside};
 use crate::language::Language;
-use crate::plan::{Network, SOURCE_LIMIT};
+use crate::plan::{Network, SOURCE_LIMIT, SourceFile};
 use crate::protocol::{Event, Finished, Outcome, Stream};
 use crate::run::{Manager, RunRequest, Stdin};
 use crate::snippet::Snippet;
@@ -64,6 +65,9 @@ pub struct RunArguments {
     /// Send the other files of the file's folder too, but for those that .gitignore names.
     #[arg(long, conflicts_with_all = ["lines", "block"])]
     folder: bool,
+    /// Send this file of the file's folder too, once for each.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["lines", "block", "folder"])]
+    files: Vec<PathBuf>,
     /// Never take a waiting container.
     #[arg(long)]
     cold: bool,
@@ -126,13 +130,7 @@ pub async fn run(arguments: RunArguments, engines: Arc<dyn Engines>) -> Result<u
         let language = language(&arguments, &settings, &text)?.clone();
         (snippet(&arguments, &Text::new(text), name.as_deref(), &language)?, language)
     };
-    let files = match arguments.folder {
-        true if is_stdin(&arguments.file) => {
-            return Err(Failure::usage(anyhow!("code on stdin has no folder: name a file")));
-        }
-        true => crate::folder::beside(&arguments.file).map_err(anyhow::Error::from).map_err(Failure::usage)?,
-        false => Vec::new(),
-    };
+    let files = beside(&arguments)?;
     let stdin_file = arguments.stdin.as_deref().map(open_input).transpose()?;
     let request = RunRequest {
         snippet,
@@ -183,6 +181,20 @@ pub async fn run(arguments: RunArguments, engines: Arc<dyn Engines>) -> Result<u
         say(error);
     }
     Ok(exit_code(&finished))
+}
+
+/// The files that come along.
+fn beside(arguments: &RunArguments) -> Result<Vec<SourceFile>, Failure> {
+    let RunArguments { file, files, folder, .. } = arguments;
+    if !folder && files.is_empty() {
+        return Ok(Vec::new());
+    }
+    if is_stdin(file) {
+        return Err(Failure::usage(anyhow!("code on stdin has no folder: name a file")));
+    }
+    let names = files.iter().map(|other| named_beside(file, other)).collect::<Result<_, _>>();
+    let only = if *folder { None } else { Some(names.map_err(Failure::usage)?) };
+    crate::folder::beside(file, &Wish { only, ..Wish::default() }).map_err(Failure::usage)
 }
 
 /// The exit code of the contract.

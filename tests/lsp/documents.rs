@@ -47,6 +47,45 @@ async fn a_document_that_was_never_opened_is_read_from_disk() {
 }
 
 #[tokio::test]
+async fn files_beside_a_document_are_as_the_editor_shows_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let uri = |name: &str| format!("file://{}/{name}", folder.path().display());
+    for name in ["main.py", "helper.py", "other.py"] {
+        std::fs::write(folder.path().join(name), format!("out {name} on disk\n")).unwrap();
+    }
+    let mut server = TestServer::start().await;
+    for (name, text) in [("main.py", "out main\n"), ("helper.py", "out edited\n"), ("fresh.py", "out never saved\n")] {
+        let document = json!({"uri": uri(name), "languageId": "python", "version": 1, "text": text});
+        server.notify("textDocument/didOpen", json!({"textDocument": document})).await;
+    }
+    for (beside, stdout) in [
+        (json!({}), "main\n"),
+        (json!({"folder": true}), "main\nedited\nother.py on disk\n"),
+        (json!({"files": []}), "main\n"),
+        (json!({"files": ["helper.py"]}), "main\nedited\n"),
+        (json!({"files": ["./other.py", "main.py"]}), "main\nother.py on disk\n"),
+    ] {
+        let mut argument = beside.clone();
+        argument["uri"] = uri("main.py").into();
+        argument["wait"] = true.into();
+        let answer = server.command("runpen.runFile", argument).await.unwrap();
+        assert_eq!(answer["stdout"], stdout, "{beside}");
+        server.events(answer["runId"].as_str().unwrap()).await;
+    }
+    for (beside, reason) in [
+        (json!({"files": ["../x.py"]}), "../x.py is no file to send along from "),
+        (json!({"files": ["fresh.py"]}), "fresh.py is no file to send along from "),
+        (json!({"files": ["other.py"], "folder": true}), "runpen.runFile takes `folder` or `files`, not both"),
+    ] {
+        let mut argument = beside.clone();
+        argument["uri"] = uri("main.py").into();
+        let (code, message) = server.command("runpen.runFile", argument).await.unwrap_err();
+        assert!(code == -32602 && message.starts_with(reason), "{beside}: {message}");
+    }
+    server.finish().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("binary.py"), [0xff, 0xfe, 0x00]).unwrap();

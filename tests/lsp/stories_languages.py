@@ -155,7 +155,7 @@ def language_story(language):
 
 
 def files_beside_a_file_come_along():
-    """folder: true sends what stands beside the file on disk; the file itself is the text in the editor"""
+    """folder: true sends what stands beside the file, files the chosen ones; what is open is the text in the editor"""
     with tempfile.TemporaryDirectory(prefix="runpen-beside-") as folder:
         pathlib.Path(folder, "helper.py").write_text("def answer():\n    return 42\n")
         pathlib.Path(folder, ".secret").write_text("secret")
@@ -167,6 +167,10 @@ def files_beside_a_file_come_along():
         editor.open(uri, "python", "import helper, os\nprint(helper.answer(), sorted(os.listdir()))\n")
         events = editor.run("runpen.runFile", uri=uri, folder=True)
         equal(printed(events), "42 ['helper.py', 'main.py']\n", "output")
+        pathlib.Path(folder, "unwanted.py").write_text("")
+        editor.open(pathlib.Path(folder, "helper.py").as_uri(), "python", "def answer():\n    return 'unsaved'\n")
+        events = editor.run("runpen.runFile", uri=uri, files=["helper.py"])
+        equal(printed(events), "unsaved ['helper.py', 'main.py']\n", "output with an open file")
         equal(editor.leave(), 0, "exit code of the server")
 
 

@@ -199,6 +199,13 @@ def the_files_of_a_folder_come_along_when_asked(_languages, _pool):
         seen = "".join(event["text"] for event in events if event["event"] == "output")
         wanted = ["data.txt", "helper.ts", "look.py", "main.c", "main.py", "main.ts", "other.c", "other.h", "part"]
         assert seen == f"{wanted}\n", seen
+        events, done = run(at / "main.py", "--files", at / "data.txt", "--files", at / "part" / "helper.py")
+        said = "".join(event["text"] for event in events if event["event"] == "output")
+        assert (said, done.returncode) == ("42 data\n", 0), (said, done.stderr)
+        for bad in ("secret.txt", "passwd", "pipe", "part", "../main.py"):
+            events, done = run(at / "main.py", "--files", at / bad)
+            line = done.stderr.decode()
+            assert (events, done.returncode, line.count("\n")) == ([], 2, 1) and "is no file to send along" in line, (bad, line)
         events, done = run(at / "main.py")
         assert events[-1]["exitCode"] == 1 and "part" in events[-1]["diagnostics"][0]["message"], "nothing comes unasked"
         (at / "large.bin").write_bytes(b"x" * (9 << 20))

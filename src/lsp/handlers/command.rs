@@ -3,6 +3,8 @@
 //! `$/cancelRequest` of a request with `wait: true` drops its handler, and with it the guard that cancels the run: who
 //! stops waiting for a result no longer wants it. A run that was started without `wait` belongs to nobody's request.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,6 +13,7 @@ use tower_lsp::ls_types::{ExecuteCommandParams, ProgressToken};
 
 use super::{block, settings, status};
 use crate::config::Settings;
+use crate::folder::Wish;
 use crate::language::Language;
 use crate::lsp::documents::{Key, Source, byte_range};
 use crate::lsp::pulls;
@@ -31,12 +34,17 @@ pub(crate) async fn execute(session: &Shared, params: ExecuteCommandParams) -> R
     let arguments = params.arguments;
     match name {
         command::RUN_FILE => {
-            let RunFileParams { uri, args, stdin, folder, wait } = argument(name, arguments)?;
-            run(session, Run { uri, range: None, args, stdin, folder, wait, token }).await
+            let RunFileParams { uri, args, stdin, folder, files, wait } = argument(name, arguments)?;
+            if folder && files.is_some() {
+                let both = format!("{name} takes `folder` or `files`, not both");
+                return Err(Error::invalid_params(both));
+            }
+            let beside = (folder || files.is_some()).then(|| Wish { only: files, open: open_texts(session) });
+            run(session, Run { uri, range: None, args, stdin, beside, wait, token }).await
         }
         command::RUN_SELECTION => {
             let RunSelectionParams { uri, range, args, stdin, wait } = argument(name, arguments)?;
-            run(session, Run { uri, range: Some(range), args, stdin, folder: false, wait, token }).await
+            run(session, Run { uri, range: Some(range), args, stdin, beside: None, wait, token }).await
         }
         command::RUN_BLOCK => block::run_block(session, argument(name, arguments)?, token).await,
         command::RUN_ALL_BLOCKS => block::run_all(session, argument(name, arguments)?, token).await,
@@ -101,7 +109,8 @@ struct Run {
     range: Option<Range>,
     args: Option<Vec<String>>,
     stdin: Option<String>,
-    folder: bool,
+    /// Files that come along.
+    beside: Option<Wish>,
     wait: bool,
     token: Option<ProgressToken>,
 }
@@ -112,14 +121,14 @@ async fn run(session: &Shared, run: Run) -> Result<Option<Value>> {
     let settings = settings::load(session, source.path.as_deref()).map_err(Error::invalid_params)?;
     let encoding = session.capabilities().encoding;
     let (snippet, language) = snippet_of(&settings, &source, run.range, encoding).map_err(Error::invalid_params)?;
-    let files = match (run.folder, &source.path) {
-        (false, _) => Vec::new(),
-        (true, None) => {
+    let files = match (run.beside, &source.path) {
+        (None, _) => Vec::new(),
+        (Some(_), None) => {
             return Err(Error::invalid_params(format!("{} has no folder: it is not on disk", source.name())));
         }
-        (true, Some(path)) => {
+        (Some(wish), Some(path)) => {
             let path = path.clone();
-            let read = tokio::task::spawn_blocking(move || crate::folder::beside(&path)).await;
+            let read = tokio::task::spawn_blocking(move || crate::folder::beside(&path, &wish)).await;
             read.map_err(|_| Error::internal_error())?.map_err(|error| Error::invalid_params(error.to_string()))?
         }
     };
@@ -140,6 +149,11 @@ async fn run(session: &Shared, run: Run) -> Result<Option<Value>> {
     let answered = transport::answered();
     let start = Start { source, request, wait: run.wait, token: run.token, answered, quiet: false, block: None };
     outcome(session, runs::start(session, start), run.wait).await
+}
+
+/// The texts that the editor shows, and where they are kept.
+fn open_texts(session: &Shared) -> Vec<(PathBuf, Text)> {
+    session.board().documents.sources().into_iter().filter_map(|source| Some((source.path?, source.text))).collect()
 }
 
 /// What a command answers that started one run.
