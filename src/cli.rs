@@ -22,7 +22,7 @@ use crate::engine::Engines;
 use crate::engine::ledger::Ledger;
 use crate::engine::owner::Owner;
 use crate::engine::select::{Selector, embedded};
-use crate::lsp::{self, Backend};
+use crate::lsp::{self, Backend, Outputs};
 
 /// Runpen or its engine failed.
 pub const FAILED: u8 = 125;
@@ -159,7 +159,15 @@ async fn serve() -> u8 {
     // Where the user's own settings say; settings that cannot be read are complained of when something is run.
     let wish = settings::load(&Layer::default(), None).map(|settings| settings.engine_wish()).unwrap_or_default();
     tokio::spawn(sweep(Arc::clone(&engines), wish));
-    let ended = lsp::run_stdio(Backend::new(engines, Arc::new(Files)).noting(Ledger::open())).await;
+    let outputs = Outputs::open();
+    let left = outputs.clone();
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = left.sweep() {
+            tracing::warn!(%error, "outputs that a crash left could not be removed");
+        }
+    });
+    let backend = Backend::new(engines, Arc::new(Files)).noting(Ledger::open()).showing(outputs);
+    let ended = lsp::run_stdio(backend).await;
     ended.exit_code()
 }
 
@@ -182,7 +190,8 @@ async fn doctor(json: bool, engine: Option<EngineChoice>) -> Result<u8, Failure>
 async fn gc() -> Result<u8, Failure> {
     let wish = settings::load(&Layer::default(), None)?.engine_wish();
     let engines = engines(&owner());
-    let (mut removed, mut answers) = (0, 0);
+    let mut removed = Outputs::open().sweep().map_err(anyhow::Error::from)?;
+    let mut answers = 0;
     let mut refused = Vec::new();
     for choice in [EngineChoice::Docker, EngineChoice::Embedded] {
         match engines.engine(&EngineWish { choice, ..wish.clone() }).await {

@@ -18,12 +18,14 @@
 //! | `capture` | what a run printed, bounded |
 //! | `progress` | work-done progress of a run |
 //! | `present` | runs and results → LSP types |
+//! | `outputs` | files with whole outputs, for the editor to open |
 //! | `outbox` | the one ordered, coalescing queue to the client |
 //! | `handlers` | one file for each thing a client asks |
 //!
 //! # Invariants
 //!
-//! - No handler awaits a run or the client, save the one whose caller asked to wait (`wait: true`).
+//! - No handler awaits a run or the client, save the one whose caller asked to wait (`wait: true`), and `runpen.showOutput`,
+//!   which gives the client a second to show it.
 //! - Nothing asks an engine before a document is opened, or a command needs one.
 //! - `window/showMessage` is never used: it stops a Neovim screen.
 //! - Every document change is applied before anything that came after it is looked at.
@@ -36,6 +38,7 @@ mod edits;
 mod frame;
 mod handlers;
 mod outbox;
+mod outputs;
 mod parent;
 mod present;
 mod progress;
@@ -54,6 +57,7 @@ use tower_lsp::LspService;
 
 pub use self::handlers::settings::{EditorSettings, Loaded, SettingsSource};
 use self::outbox::Outbox;
+pub use self::outputs::Outputs;
 use self::server::Server;
 use self::session::Session;
 use crate::engine::Engines;
@@ -75,19 +79,28 @@ pub struct Backend {
     pub engines: Arc<dyn Engines>,
     /// Where settings come from.
     pub settings: Arc<dyn SettingsSource>,
+    /// Outputs that the editor opens.
+    pub outputs: Outputs,
 }
 
 impl Backend {
     /// A backend that runs on these engines.
     #[must_use]
     pub fn new(engines: Arc<dyn Engines>, settings: Arc<dyn SettingsSource>) -> Self {
-        Self { manager: Manager::new(Arc::clone(&engines)), engines, settings }
+        Self { manager: Manager::new(Arc::clone(&engines)), engines, settings, outputs: Outputs::default() }
     }
 
     /// The same, noting in `ledger` which images it brought and used.
     #[must_use]
     pub fn noting(mut self, ledger: Ledger) -> Self {
         self.manager = self.manager.noting(ledger);
+        self
+    }
+
+    /// The same, with a place for outputs that the editor opens.
+    #[must_use]
+    pub fn showing(mut self, outputs: Outputs) -> Self {
+        self.outputs = outputs;
         self
     }
 }
@@ -115,7 +128,7 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let (outbox, writer) = Outbox::new();
-    let manager = backend.manager.clone();
+    let (manager, outputs) = (backend.manager.clone(), backend.outputs.clone());
     let mut session = None;
     let (service, socket) = LspService::build(|client| {
         let shared = Arc::new(Session::new(backend, client, outbox.clone()));
@@ -126,6 +139,7 @@ where
     .finish();
     let mut writer = tokio::spawn(writer.run(stdout));
     transport::serve(stdin, service, socket, outbox.clone()).await;
+    outputs.end();
     manager.shutdown(GRACE).await;
     outbox.close();
     if tokio::time::timeout(LAST_WORDS, &mut writer).await.is_err() {
@@ -137,11 +151,12 @@ where
 /// Serves on standard input and output, and also ends at SIGTERM, SIGINT or SIGHUP. The caller must leave by
 /// [`std::process::exit`]: a read of standard input that is under way cannot be stopped.
 pub async fn run_stdio(backend: Backend) -> Ended {
-    let manager = backend.manager.clone();
+    let (manager, outputs) = (backend.manager.clone(), backend.outputs.clone());
     let served = serve(tokio::io::stdin(), tokio::io::stdout(), backend);
     tokio::select! {
         ended = served => ended,
         () = interrupted() => {
+            outputs.end();
             manager.shutdown(GRACE).await;
             Ended { politely: false }
         }

@@ -457,6 +457,17 @@ pub struct ClearParams {
     pub uri: Option<String>,
 }
 
+/// Argument of `runpen.showOutput`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShowOutputParams {
+    /// The document.
+    pub uri: String,
+    /// The run; without it the last one of the document that ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub run_id: Option<String>,
+}
+
 /// Argument of `runpen.pullImages`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -567,11 +578,23 @@ pub mod command {
     pub const CANCEL: &str = "runpen.cancel";
     /// Drop diagnostics, hints and results.
     pub const CLEAR: &str = "runpen.clear";
+    /// Open all that a run printed in the editor.
+    pub const SHOW_OUTPUT: &str = "runpen.showOutput";
     /// Fetch images.
     pub const PULL_IMAGES: &str = "runpen.pullImages";
     /// Ask for a [`Status`](super::Status).
     pub const STATUS: &str = "runpen.status";
     /// All of them, as announced to the client.
-    pub const ALL: &[&str] =
-        &[RUN_FILE, RUN_SELECTION, RUN_BLOCK, RUN_ALL_BLOCKS, SEND_INPUT, CANCEL, CLEAR, PULL_IMAGES, STATUS];
+    pub const ALL: &[&str] = &[
+        RUN_FILE,
+        RUN_SELECTION,
+        RUN_BLOCK,
+        RUN_ALL_BLOCKS,
+        SEND_INPUT,
+        CANCEL,
+        CLEAR,
+        SHOW_OUTPUT,
+        PULL_IMAGES,
+        STATUS,
+    ];
 }

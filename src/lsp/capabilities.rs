@@ -35,6 +35,8 @@ pub(crate) struct Capabilities {
     pub(crate) tags: bool,
     /// It takes edits of one version of a document.
     pub(crate) versioned_edits: bool,
+    /// It opens a document when asked to.
+    pub(crate) show_document: bool,
 }
 
 impl Capabilities {
@@ -58,6 +60,11 @@ impl Capabilities {
             tags: publish.is_some_and(|publish| publish.tag_support.is_some()),
             versioned_edits: workspace.and_then(|workspace| workspace.workspace_edit.as_ref()?.document_changes)
                 == Some(true),
+            show_document: client
+                .window
+                .as_ref()
+                .and_then(|window| window.show_document.as_ref())
+                .is_some_and(|show| show.support),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What a run printed, kept for hover, hint and the answer to `wait: true`. Bounded unless all of it was asked for.
+//! What a run printed, kept for hover, hint, a document that an editor opens, and the answer to `wait: true`. Bounded
+//! unless all of it was asked for.
 
 use super::edits::floor;
 use crate::protocol::Stream;
@@ -6,9 +7,14 @@ use crate::protocol::Stream;
 /// Bytes kept of the start and of the end of a stream.
 const KEPT: usize = 4 * 1024;
 
+/// The same of both streams together, where an editor can open them: all that a program may print by default.
+const WHOLE: usize = 2 * 1024 * 1024;
+
 /// One stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Captured {
+    /// Bytes kept of the start and of the end.
+    kept: usize,
     head: String,
     tail: String,
     /// Bytes between head and tail that were dropped.
@@ -16,15 +22,19 @@ pub(crate) struct Captured {
 }
 
 impl Captured {
+    fn keeping(kept: usize) -> Self {
+        Self { kept, head: String::new(), tail: String::new(), dropped: 0 }
+    }
+
     fn push(&mut self, mut text: &str) {
         if self.tail.is_empty() && self.dropped == 0 {
-            let room = floor(text, KEPT.saturating_sub(self.head.len()).min(text.len()));
+            let room = floor(text, self.kept.saturating_sub(self.head.len()).min(text.len()));
             self.head.push_str(&text[..room]);
             text = &text[room..];
         }
         self.tail.push_str(text);
-        if self.tail.len() > 2 * KEPT {
-            let cut = floor(&self.tail, self.tail.len() - KEPT);
+        if self.tail.len() > 2 * self.kept {
+            let cut = floor(&self.tail, self.tail.len() - self.kept);
             self.tail.drain(..cut);
             self.dropped += cut;
         }
@@ -57,19 +67,26 @@ impl Captured {
 }
 
 /// Both streams of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Capture {
     /// Standard output.
     pub(crate) stdout: Captured,
     /// Standard error.
     pub(crate) stderr: Captured,
+    /// Both as they came, for an editor to open.
+    mixed: Option<Captured>,
     whole: Option<[String; 2]>,
 }
 
 impl Capture {
-    /// One that keeps everything, when `whole`.
-    pub(crate) fn new(whole: bool) -> Self {
-        Self { whole: whole.then(Default::default), ..Self::default() }
+    /// One that keeps everything, when `whole`, and what an editor opens, when `shown`.
+    pub(crate) fn new(whole: bool, shown: bool) -> Self {
+        Self {
+            stdout: Captured::keeping(KEPT),
+            stderr: Captured::keeping(KEPT),
+            mixed: shown.then(|| Captured::keeping(WHOLE)),
+            whole: whole.then(Default::default),
+        }
     }
 
     /// Takes what was printed.
@@ -79,9 +96,17 @@ impl Capture {
             Stream::Stderr => (&mut self.stderr, 1),
         };
         captured.push(text);
+        if let Some(mixed) = &mut self.mixed {
+            mixed.push(text);
+        }
         if let Some(whole) = &mut self.whole {
             whole[index].push_str(text);
         }
+    }
+
+    /// Both streams as they came, when that was kept.
+    pub(crate) fn mixed(&self) -> Option<String> {
+        self.mixed.as_ref().map(Captured::text)
     }
 
     /// All of both streams, when it was kept.
@@ -96,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_flood_keeps_its_start_and_end() {
-        let mut capture = Capture::new(false);
+        let mut capture = Capture::new(false, false);
         capture.push(Stream::Stdout, "\nfirst é\n");
         for _ in 0..10_000 {
             capture.push(Stream::Stdout, "é".repeat(31).as_str());
@@ -111,9 +136,23 @@ mod tests {
 
     #[test]
     fn everything_is_kept_when_it_was_asked_for() {
-        let mut capture = Capture::new(true);
+        let mut capture = Capture::new(true, false);
         let flood = "x".repeat(100_000);
         capture.push(Stream::Stderr, &flood);
         assert_eq!(capture.take_whole(), Some([String::new(), flood]));
+    }
+
+    #[test]
+    fn what_an_editor_opens_is_in_the_order_in_which_it_came_and_has_an_end() {
+        let mut capture = Capture::new(false, true);
+        for (stream, text) in [(Stream::Stdout, "a\n"), (Stream::Stderr, "b\n"), (Stream::Stdout, "c\n")] {
+            capture.push(stream, text);
+        }
+        assert_eq!(capture.mixed().as_deref(), Some("a\nb\nc\n"));
+        for _ in 0..100 {
+            capture.push(Stream::Stdout, &"x".repeat(WHOLE / 10));
+        }
+        assert!(capture.mixed().unwrap().len() < 3 * WHOLE + 100);
+        assert_eq!(Capture::new(false, false).mixed(), None);
     }
 }

@@ -3,8 +3,11 @@
 //! What programs print is untrusted: it goes into fences that it cannot close, and into labels without control
 //! characters or changes of writing direction.
 
+use std::borrow::Cow;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use tower_lsp::ls_types::{
     self, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag, InlayHint, InlayHintLabel, InlayHintTooltip,
     Location, MarkupContent, MarkupKind, NumberOrString, Uri,
@@ -12,7 +15,7 @@ use tower_lsp::ls_types::{
 
 use super::capabilities::Capabilities;
 use super::capture::Capture;
-use super::results::{Entry, Placed, Summary};
+use super::results::{Entry, Placed, Summary, Whole};
 use crate::plan::MIB;
 use crate::protocol::{Finished, Outcome, PhaseName, Position, Range, Severity, Tag};
 use crate::text::Encoding;
@@ -131,6 +134,35 @@ fn hover(title: &str, finished: &Finished, language: &str, capture: &Capture) ->
     text
 }
 
+/// What an editor can open of a run, when all of it was kept.
+pub(crate) fn whole(finished: &Finished, language: &str, title: &str, capture: &Capture) -> Option<Whole> {
+    let title = format!("Runpen · {language} · {title}");
+    let (error, truncated) = (finished.error.clone(), finished.truncated);
+    capture.mixed().map(|text| Whole { title, error, text, truncated })
+}
+
+/// All that a run printed, as a text file. What it printed is not the first line: some editors look there for what to do
+/// with a file, or for a `#!`.
+pub(crate) fn page(whole: &Whole) -> String {
+    let error = whole.error.as_deref().map(|error| clean(error).replace('\n', " ") + "\n").unwrap_or_default();
+    // A carriage return moved back to the start of the line: what follows is a line of its own here.
+    let text = whole.text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = if text.is_empty() { "It printed nothing.".to_owned() } else { clean(&text) };
+    let rest = if whole.truncated { "\nSome output was dropped.\n" } else { "" };
+    let line_end = if text.ends_with('\n') { "" } else { "\n" };
+    inert(&format!("{}\n{error}\n{text}{line_end}{rest}", whole.title)).into_owned()
+}
+
+/// Text in which no editor finds an instruction to itself: Vim and Kakoune obey a modeline, Emacs a list of local
+/// variables, wherever in a file they look for one. A character without width breaks it.
+fn inert(text: &str) -> Cow<'_, str> {
+    static INSTRUCTION: LazyLock<Regex> = LazyLock::new(|| {
+        let pattern = r"(?im)(local variables|(?:^|\s)(?:vim?|ex|kak|kakoune)(?:[<=>]?\d+)?):";
+        Regex::new(pattern).expect("the pattern is a constant")
+    });
+    INSTRUCTION.replace_all(text, "$1\u{2060}:")
+}
+
 /// Text in a fence longer than any run of backticks in it.
 fn fenced(text: &str) -> String {
     let text = clean(text);
@@ -229,7 +261,7 @@ mod tests {
     }
 
     fn line(outcome: Outcome, exit_code: Option<i32>, stdout: &str, stderr: &str) -> String {
-        let mut capture = Capture::new(false);
+        let mut capture = Capture::new(false, false);
         capture.push(Stream::Stdout, stdout);
         capture.push(Stream::Stderr, stderr);
         summary(&finished(outcome, exit_code), "python", &capture).line
@@ -251,7 +283,7 @@ mod tests {
         let mut finished = finished(Outcome::Exited, Some(0));
         for (bytes, shown) in [(9_437_184, "✓ 12 ms, 9.0 MB"), (100 << 10, "✓ 12 ms, 0.1 MB")] {
             finished.phases[1].peak_memory_bytes = Some(bytes);
-            let summary = summary(&finished, "python", &Capture::new(false));
+            let summary = summary(&finished, "python", &Capture::new(false, false));
             assert_eq!((summary.title.as_str(), summary.line.as_str()), (shown, "✓ 12 ms"));
             assert!(summary.hover.contains(shown), "{}", summary.hover);
         }
@@ -262,6 +294,31 @@ mod tests {
         assert_eq!(label("\u{1b}[1;31mred\u{1b}[0m\t\u{202e}olleh\u{7}\r"), "red olleh");
         assert_eq!(label(&"x".repeat(1000)).chars().count(), LABEL_LIMIT);
         assert_eq!(label("\u{1b}["), "");
+    }
+
+    #[test]
+    fn what_an_editor_opens_says_what_it_is_and_tells_the_editor_nothing() {
+        let page = |error: Option<&str>, text: &str, truncated| {
+            let (title, error, text) = ("Runpen · Python · ✓".to_owned(), error.map(str::to_owned), text.to_owned());
+            page(&Whole { title, error, text, truncated })
+        };
+        assert_eq!(page(None, "a\tb\nc", false), "Runpen · Python · ✓\n\na\tb\nc\n");
+        assert_eq!(
+            page(Some("no\nmore"), "", true),
+            "Runpen · Python · ✓\nno more\n\nIt printed nothing.\n\nSome output was dropped.\n"
+        );
+        let steered = page(None, "\u{1b}[31mred\u{1b}[0m\u{1b}]0;title\u{7}\r\n10%\r20%\u{202e}\u{0}\u{9b}x", false);
+        assert!(steered.ends_with("\n\nred]0;title\n10%\n20%x\n"), "{steered:?}");
+        for instruction in
+            ["# vim: set ft=sh:", "vi:noai", "\tex: sw=3", "// vim700: x", "kak: filetype=sh", "-- Local variables:"]
+        {
+            let shown = page(None, instruction, false);
+            assert!(!shown.contains(instruction), "{shown:?}");
+            assert_eq!(shown.replace('\u{2060}', ""), format!("Runpen · Python · ✓\n\n{instruction}\n"));
+        }
+        for harmless in ["regex: a", "https://vim.org", "vim and ex", "12:30"] {
+            assert!(page(None, harmless, false).contains(harmless));
+        }
     }
 
     #[test]

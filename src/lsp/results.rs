@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::documents::{Key, Source};
 use super::edits::{Edit, Mark};
@@ -17,6 +18,9 @@ const RESULT_LIMIT: usize = 16;
 
 /// The same where each is of a block of its own.
 const BLOCK_LIMIT: usize = 2_000;
+
+/// Bytes of whole outputs of one document that are kept; more only of the last run.
+const OUTPUT_LIMIT: usize = 8 * 1024 * 1024;
 
 /// One run of a document.
 #[derive(Debug)]
@@ -51,6 +55,34 @@ pub(crate) struct Shown {
     pub(crate) diagnostics: Vec<Placed>,
     /// What can be done to the document about it.
     pub(crate) fixes: Vec<Fix>,
+    /// All that was printed, where the client can open it. Edits leave it: it is shown as what it is, of a run that was.
+    pub(crate) output: Option<Arc<Whole>>,
+}
+
+/// What a run came to, in places of the text that ran.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// Hint, hover and lens.
+    pub(crate) summary: Summary,
+    /// All that was printed.
+    pub(crate) output: Option<Whole>,
+    /// Errors and warnings.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What can be done about them.
+    pub(crate) fixes: Vec<Fix>,
+}
+
+/// All that a run printed, for an editor to open. Untrusted.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    /// Language, outcome and time.
+    pub(crate) title: String,
+    /// Why it could not run, or what limit it broke.
+    pub(crate) error: Option<String>,
+    /// Both streams.
+    pub(crate) text: String,
+    /// There was more.
+    pub(crate) truncated: bool,
 }
 
 /// A change of the document that a result suggests.
@@ -122,6 +154,11 @@ impl Entry {
         self.block.then_some(self.region.range.start)
     }
 
+    /// All that was printed, where it is kept.
+    pub(crate) fn output(&self) -> Option<&Arc<Whole>> {
+        self.result.as_ref()?.output.as_ref()
+    }
+
     /// Whether a place lies in what ran.
     pub(crate) fn covers(&self, range: &Range<usize>) -> bool {
         self.region.range.start <= range.end && range.start <= self.region.range.end
@@ -153,7 +190,8 @@ impl Entry {
         self.region = region.unwrap_or_else(fallback);
     }
 
-    fn finish(&mut self, summary: Summary, diagnostics: Vec<Diagnostic>, fixes: Vec<Fix>, encoding: Encoding) {
+    fn finish(&mut self, end: End, encoding: Encoding) {
+        let End { summary, output, diagnostics, fixes } = end;
         let edits = std::mem::take(&mut self.edits);
         let snapshot = &self.snapshot;
         let place = |range: protocol::Range| {
@@ -167,7 +205,8 @@ impl Entry {
         };
         let diagnostics = diagnostics.into_iter().filter_map(placed).collect();
         let fixes = fixes.into_iter().filter_map(|mut fix| edits.iter().all(|edit| fix.edited(edit)).then_some(fix));
-        self.result = Some(Shown { summary: Some(summary), diagnostics, fixes: fixes.collect() });
+        let output = output.map(Arc::new);
+        self.result = Some(Shown { summary: Some(summary), diagnostics, fixes: fixes.collect(), output });
     }
 }
 
@@ -195,19 +234,11 @@ impl Results {
     }
 
     /// A run ended. Without a place for it there is nothing to show.
-    pub(crate) fn finish(
-        &mut self,
-        key: &Key,
-        run_id: &str,
-        summary: Summary,
-        diagnostics: Vec<Diagnostic>,
-        fixes: Vec<Fix>,
-        encoding: Encoding,
-    ) {
+    pub(crate) fn finish(&mut self, key: &Key, run_id: &str, end: End, encoding: Encoding) {
         let Some(entries) = self.entries.get_mut(key) else { return };
         entries.retain(|entry| !(entry.lost && entry.run_id == run_id));
         if let Some(entry) = entries.iter_mut().find(|entry| entry.run_id == run_id) {
-            entry.finish(summary, diagnostics, fixes, encoding);
+            entry.finish(end, encoding);
         }
         let finished = entries.iter().filter(|entry| entry.result.is_some()).count();
         let limit = if entries.iter().any(|entry| entry.block) { BLOCK_LIMIT } else { RESULT_LIMIT };
@@ -215,6 +246,15 @@ impl Results {
             && let Some(oldest) = entries.iter().position(|entry| entry.result.is_some())
         {
             entries.remove(oldest);
+        }
+        // The last run's output is kept whatever its length, of those before it what fits beside it.
+        let mut kept = 0;
+        for entry in entries.iter_mut().rev() {
+            let Some(shown) = &mut entry.result else { continue };
+            kept += shown.output.as_ref().map_or(0, |output| output.text.len());
+            if kept > OUTPUT_LIMIT && entry.run_id != run_id {
+                shown.output = None;
+            }
         }
     }
 
@@ -267,133 +307,5 @@ impl Results {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::protocol::{Position, Severity};
-
-    const TEXT: &str = "import os\n\nfirst()\nsecond()\n";
-
-    fn source() -> Source {
-        let (uri, text) = (String::new(), Text::new(TEXT));
-        Source { uri, path: None, language_id: None, text, blocks: Arc::default() }
-    }
-
-    struct Story {
-        results: Results,
-        text: String,
-        key: Key,
-    }
-
-    impl Story {
-        fn new(region: Range<usize>) -> Self {
-            let key = Key::of("file:///a.py");
-            let source = Source { uri: "file:///a.py".to_owned(), ..source() };
-            let mut results = Results::default();
-            let whole = region == (0..TEXT.len());
-            results.begin(key.clone(), Entry::new("a".to_owned(), &source, region, whole));
-            Self { results, text: TEXT.to_owned(), key }
-        }
-
-        fn edit(&mut self, range: Range<usize>, new: &str) {
-            let edit = Edit::new(&self.text, range.clone(), new);
-            self.text.replace_range(range, new);
-            self.results.edited(&self.key, &[edit], &Text::new(self.text.as_str()));
-        }
-
-        /// Ends the run with a diagnostic at `second`.
-        fn finish(&mut self) {
-            let [start, end] = [0, 6].map(|character| Position { line: 3, character });
-            let diagnostic = Diagnostic {
-                range: protocol::Range { start, end },
-                severity: Severity::Error,
-                code: None,
-                source: "python".to_owned(),
-                message: "no".to_owned(),
-                related: Vec::new(),
-                tags: Vec::new(),
-            };
-            let summary = Summary { title: String::new(), line: String::new(), hover: String::new() };
-            self.results.finish(&self.key, "a", summary, vec![diagnostic], Vec::new(), Encoding::Utf16);
-        }
-
-        fn diagnosed(&self) -> Vec<&str> {
-            let shown = self.results.of(&self.key)[0].result.as_ref().unwrap();
-            shown.diagnostics.iter().map(|placed| &self.text[placed.mark.range.clone()]).collect()
-        }
-
-        fn has_summary(&self) -> bool {
-            self.results.of(&self.key)[0].result.as_ref().unwrap().summary.is_some()
-        }
-
-        fn anchor_line(&self) -> u32 {
-            let entry = &self.results.of(&self.key)[0];
-            entry.text.position(entry.anchor.range.start, Encoding::Utf16).line
-        }
-    }
-
-    #[test]
-    fn edits_during_and_after_the_run_move_what_is_shown() {
-        let mut story = Story::new(11..28);
-        assert_eq!(story.anchor_line(), 3);
-        story.edit(0..0, "# new\n");
-        story.finish();
-        assert_eq!((story.diagnosed(), story.anchor_line()), (vec!["second"], 4));
-        story.edit(0..6, "");
-        assert_eq!((story.diagnosed(), story.anchor_line()), (vec!["second"], 3));
-        assert!(story.has_summary());
-    }
-
-    #[test]
-    fn an_edit_of_what_was_run_takes_the_result_away_but_not_the_other_lines_diagnostics() {
-        let mut story = Story::new(11..28);
-        story.finish();
-        story.edit(11..12, "F");
-        assert!(!story.has_summary());
-        assert_eq!(story.diagnosed(), ["second"]);
-        story.edit(20..21, "x");
-        assert!(story.diagnosed().is_empty());
-    }
-
-    #[test]
-    fn a_result_that_comes_after_an_edit_of_its_line_is_still_shown() {
-        let mut story = Story::new(11..28);
-        story.edit(19..28, "last()\n");
-        story.finish();
-        assert!(story.has_summary() && story.diagnosed().is_empty());
-        assert_eq!(story.anchor_line(), 3);
-    }
-
-    #[test]
-    fn the_next_run_takes_away_what_the_last_one_left() {
-        let mut story = Story::new(0..TEXT.len());
-        assert_eq!(story.anchor_line(), 0);
-        story.finish();
-        let next = Entry::new("b".to_owned(), &source(), 0..TEXT.len(), true);
-        story.results.begin(story.key.clone(), next);
-        assert_eq!(story.results.of(&story.key).len(), 1);
-    }
-
-    #[test]
-    fn the_run_of_a_block_leaves_the_results_of_other_blocks() {
-        let mut story = Story::new(0..TEXT.len());
-        story.finish();
-        for (id, range) in [("b", 0..9), ("c", 11..18), ("d", 0..9)] {
-            let entry = Entry::block(id.to_owned(), &source(), range);
-            story.results.begin(story.key.clone(), entry);
-            let summary = Summary { title: String::new(), line: String::new(), hover: String::new() };
-            story.results.finish(&story.key, id, summary, Vec::new(), Vec::new(), Encoding::Utf16);
-        }
-        let left: Vec<&str> = story.results.of(&story.key).iter().map(|entry| entry.run_id.as_str()).collect();
-        assert_eq!(left, ["c", "d"]);
-    }
-
-    #[test]
-    fn a_run_whose_document_was_closed_leaves_nothing() {
-        let mut story = Story::new(0..TEXT.len());
-        story.results.closed(&story.key);
-        story.finish();
-        assert!(story.results.of(&story.key).is_empty());
-    }
-}
+#[path = "results_tests.rs"]
+mod tests;

@@ -14,7 +14,7 @@ use super::capture::Capture;
 use super::documents::{Key, Source};
 use super::present;
 use super::progress::Progress;
-use super::results::Entry;
+use super::results::{End, Entry};
 use super::session::Shared;
 use crate::protocol::{Event, Finished, Outcome, Output, PhaseName, PhaseState, Stream};
 use crate::run::{RunHandle, RunRequest};
@@ -69,7 +69,7 @@ pub(crate) fn start(session: &Shared, start: Start) -> Started {
         key,
         language,
         progress,
-        capture: Capture::new(wait),
+        capture: Capture::new(wait, session.shows_output()),
         run_id: run_id.clone(),
         block,
         next: 0,
@@ -230,8 +230,9 @@ impl Follower {
         let fixes = self.block.as_ref().map(|block| block.judge(&mut finished, encoding)).unwrap_or_default();
         let summary = present::summary(&finished, &self.language, &self.capture);
         let line = summary.line.clone();
-        let diagnostics = finished.diagnostics.clone();
-        session.board().results.finish(&self.key, &self.run_id, summary, diagnostics, fixes, encoding);
+        let output = present::whole(&finished, &self.language, &summary.title, &self.capture);
+        let end = End { summary, output, diagnostics: finished.diagnostics.clone(), fixes };
+        session.board().results.finish(&self.key, &self.run_id, end, encoding);
         session.publish(&self.key);
         if let (Outcome::EngineFailure, Some(error)) = (finished.outcome, &finished.error) {
             session.log(MessageType::ERROR, error.clone());

@@ -57,6 +57,7 @@ impl LanguageServer for Server {
 
     async fn shutdown(&self) -> Result<()> {
         self.session.shut_down.store(true, Ordering::Release);
+        self.session.backend.outputs.end();
         // Here and not only at `exit`: some clients (Eglot) kill a server as soon as they have sent that.
         self.session.backend.manager.shutdown(SHUTDOWN_GRACE).await;
         Ok(())

@@ -76,6 +76,11 @@ impl Session {
         self.capabilities.get().map(|(_, features)| *features).unwrap_or_default()
     }
 
+    /// Whether whole outputs are kept, for the editor to open.
+    pub(crate) fn shows_output(&self) -> bool {
+        self.features().output.unwrap_or(self.capabilities().show_document)
+    }
+
     pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,12 +1,13 @@
 //! A client that forgets nothing: a test that leaves a message unread fails.
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use runpen::config::Settings;
 use runpen::engine::fake::FakeEngine;
-use runpen::lsp::{Backend, EditorSettings, Ended, Loaded, SettingsSource, serve};
+use runpen::lsp::{Backend, EditorSettings, Ended, Loaded, Outputs, SettingsSource, serve};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::task::JoinHandle;
@@ -27,7 +28,7 @@ pub(crate) struct TestSettings {
 }
 
 impl SettingsSource for TestSettings {
-    fn load(&self, editor: &EditorSettings, _document: Option<&std::path::Path>) -> Result<Loaded, String> {
+    fn load(&self, editor: &EditorSettings, _document: Option<&Path>) -> Result<Loaded, String> {
         self.seen.lock().unwrap().push(editor.clone());
         let warnings = self.warning.iter().cloned().collect();
         self.error.clone().map_or_else(|| Ok(Loaded { settings: Arc::new(self.settings.clone()), warnings }), Err)
@@ -39,6 +40,7 @@ pub(crate) struct Builder {
     options: Value,
     settings: TestSettings,
     pipe: usize,
+    outputs: Option<PathBuf>,
 }
 
 impl Builder {
@@ -63,6 +65,12 @@ impl Builder {
         self
     }
 
+    /// Where outputs go that the client opens.
+    pub(crate) fn outputs(mut self, folder: &Path) -> Self {
+        self.outputs = Some(folder.to_owned());
+        self
+    }
+
     /// Starts the server and initializes it.
     pub(crate) async fn start(self) -> TestServer {
         let (capabilities, options) = (self.capabilities.clone(), self.options.clone());
@@ -80,6 +88,7 @@ impl Builder {
         let (output, stdin) = tokio::io::duplex(1 << 20);
         let (stdout, input) = tokio::io::duplex(self.pipe);
         let backend = Backend::new(Arc::new(engine.clone()), Arc::new(self.settings));
+        let backend = backend.showing(Outputs::at(self.outputs));
         let task = tokio::spawn(serve(stdin, stdout, backend));
         TestServer {
             engine,
@@ -112,7 +121,7 @@ impl TestServer {
         // Waiting containers would count as containers that are left.
         let mut settings = TestSettings::default();
         settings.settings.warm.enabled = false;
-        Builder { capabilities: json!({}), options: Value::Null, settings, pipe: 1 << 20 }
+        Builder { capabilities: json!({}), options: Value::Null, settings, pipe: 1 << 20, outputs: None }
     }
 
     pub(crate) async fn start() -> Self {

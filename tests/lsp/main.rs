@@ -12,6 +12,7 @@ mod events;
 mod harness;
 mod initialize;
 mod lifecycle;
+mod outputs;
 mod progress;
 mod protocol_document;
 mod pulls;

@@ -84,6 +84,7 @@ fn check_argument(command: &str, argument: Option<&serde_json::Value>) -> Result
         command::SEND_INPUT => read::<protocol::SendInputParams>(argument),
         command::CANCEL => read::<protocol::CancelParams>(argument),
         command::CLEAR => read::<protocol::ClearParams>(argument),
+        command::SHOW_OUTPUT => read::<protocol::ShowOutputParams>(argument),
         command::PULL_IMAGES => read::<protocol::PullImagesParams>(argument),
         command::STATUS => argument.map_or(Ok(()), |_| Err("it takes no argument".to_owned())),
         other => Err(format!("there is no command {other}")),

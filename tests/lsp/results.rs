@@ -9,7 +9,7 @@ async fn lenses(server: &mut TestServer) -> Vec<Value> {
     lenses.as_array().unwrap().iter().map(|lens| lens["command"].clone()).collect()
 }
 
-async fn actions(server: &mut TestServer, end: [u32; 2], context: Value) -> Vec<Value> {
+pub(crate) async fn actions(server: &mut TestServer, end: [u32; 2], context: Value) -> Vec<Value> {
     let params = json!({"textDocument": {"uri": URI}, "range": range([0, 0], end), "context": context});
     server.request("textDocument/codeAction", params).await.unwrap().as_array().unwrap().clone()
 }
@@ -24,7 +24,7 @@ async fn hover(server: &mut TestServer, line: u32) -> Value {
     server.request("textDocument/hover", params).await.unwrap()
 }
 
-fn titles(commands: &[Value]) -> Vec<&str> {
+pub(crate) fn titles(commands: &[Value]) -> Vec<&str> {
     commands.iter().map(|command| command["title"].as_str().unwrap()).collect()
 }
 

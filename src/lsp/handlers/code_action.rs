@@ -13,15 +13,17 @@ use crate::language::Languages;
 use crate::lsp::blocks::STALE;
 use crate::lsp::documents::{Key, Source, byte_range, from_lsp};
 use crate::lsp::present;
+use crate::lsp::results::Entry;
 use crate::lsp::session::Shared;
 use crate::protocol::{self, command};
 use crate::text::{Encoding, Text};
 
 /// Kinds of our own: running code is neither a fix nor a refactoring, and must never happen on saving.
-pub(crate) const KINDS: [&str; 5] = [RUN, STOP, CLEAR, INSERT, "quickfix"];
+pub(crate) const KINDS: [&str; 6] = [RUN, STOP, SHOW, CLEAR, INSERT, "quickfix"];
 const INSERT: &str = "runpen.insert";
 const RUN: &str = "runpen.run";
 const STOP: &str = "runpen.stop";
+const SHOW: &str = "runpen.show";
 const CLEAR: &str = "runpen.clear";
 
 pub(crate) fn actions(session: &Shared, params: &CodeActionParams) -> Vec<CodeActionOrCommand> {
@@ -58,6 +60,10 @@ pub(crate) fn actions(session: &Shared, params: &CodeActionParams) -> Vec<CodeAc
         for entry in entries.iter().filter(|entry| entry.result.is_none()) {
             actions.push((STOP, call("Stop", command::CANCEL, json!({"runId": entry.run_id}))));
         }
+        if let Some(entry) = shown(entries, params.range, session.capabilities().encoding) {
+            let argument = json!({"uri": uri, "runId": entry.run_id});
+            actions.push((SHOW, call("Show output", command::SHOW_OUTPUT, argument)));
+        }
         if entries.iter().any(|entry| entry.result.is_some()) {
             actions.push((CLEAR, call("Clear results", command::CLEAR, json!({"uri": uri}))));
         }
@@ -73,6 +79,14 @@ pub(crate) fn actions(session: &Shared, params: &CodeActionParams) -> Vec<CodeAc
     };
     let fixes = blocks.into_iter().filter(|(kind, _)| literals && wanted(kind)).map(|(_, fix)| fix);
     fixes.chain(actions.into_iter().filter(|(kind, _)| wanted(kind)).map(action)).collect()
+}
+
+/// The run whose output is offered: the one at the cursor, else the last one that ended.
+fn shown(entries: &[Entry], range: Range, encoding: Encoding) -> Option<&Entry> {
+    let kept = || entries.iter().rev().filter(|entry| entry.output().is_some());
+    let here =
+        |entry: &&Entry| byte_range(&entry.text, from_lsp(range), encoding).is_some_and(|asked| entry.covers(&asked));
+    kept().find(here).or_else(|| kept().next())
 }
 
 /// Run the block at the cursor, and all blocks.

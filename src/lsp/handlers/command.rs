@@ -11,7 +11,7 @@ use serde_json::Value;
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::ls_types::{ExecuteCommandParams, ProgressToken};
 
-use super::{block, settings, status};
+use super::{block, output, settings, status};
 use crate::config::Settings;
 use crate::folder::Wish;
 use crate::language::Language;
@@ -65,6 +65,7 @@ pub(crate) async fn execute(session: &Shared, params: ExecuteCommandParams) -> R
             clear(session, uri.as_deref());
             Ok(None)
         }
+        command::SHOW_OUTPUT => output::show(session, argument(name, arguments)?).await,
         command::PULL_IMAGES => {
             let params: PullImagesParams = optional_argument(name, arguments)?;
             answer(&pulls::requested(session, params, token).await.map_err(Error::invalid_params)?)

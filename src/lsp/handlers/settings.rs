@@ -68,11 +68,13 @@ pub(crate) struct Features {
     pub(crate) inlay_hints: bool,
     pub(crate) hover: bool,
     pub(crate) progress: bool,
+    /// Without a word of it, what the client announces counts.
+    pub(crate) output: Option<bool>,
 }
 
 impl Default for Features {
     fn default() -> Self {
-        Self { code_lens: true, inlay_hints: true, hover: true, progress: true }
+        Self { code_lens: true, inlay_hints: true, hover: true, progress: true, output: None }
     }
 }
 

@@ -28,6 +28,10 @@ class Editor:
     file_name = "code.py"
     # Whether a result's hint comes by itself.
     shows_hints = True
+    # Whether it opens a document when the server asks it to.
+    opens_output = False
+    # Whether it has a way to cancel a progress.
+    cancels = False
     # Whether it kills a server soon after `shutdown`: what was not removed by then goes with the next sweep.
     kills = False
 
@@ -97,6 +101,7 @@ class Editor:
         self.press(*self.leave)
         self.terminal.end()
         until_none("the server is still there", lambda: [lock for lock in locks if lives(lock)])
+        until_none("outputs are left", lambda: list(self.work.glob(".cache/runpen/output/*")))
         if self.kills:
             settings = {"HOME": str(self.work), "RUNPEN_CONFIG": str(self.work / "runpen.toml")}
             without = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
@@ -131,6 +136,7 @@ def containers_of(owner):
 
 class Helix(Editor):
     kills = True
+    opens_output = True
     leave = ["\x1b", ":qa!\r"]
     # It asks for hints when a view changes, and knows no refresh.
     shows_hints = False
@@ -171,14 +177,15 @@ class Helix(Editor):
         return self.until(text, [" d"], ["\x1b"])
 
 
-TITLES = ["Run selection in sandbox", "Run file in sandbox", "Stop", "Clear results"]
+TITLES = ["Run selection in sandbox", "Run file in sandbox", "Stop", "Show output", "Clear results"]
 
 
 class Kakoune(Editor):
+    cancels = True
     leave = ["\x1b", ":kill!\r"]
 
     def configure(self):
-        self.write(".config/kak/kakrc", readme("kakoune", "kak"))
+        self.write(".config/kak/kakrc", readme("kakoune", "kak") + readme("kakoune", "kak", 1))
 
     def command(self):
         return ["kak", self.file_name]
@@ -194,18 +201,13 @@ class Kakoune(Editor):
     def run_file(self):
         self.menu("Run file in sandbox")
 
+    def cancel(self):
+        # Its token comes with the progress; before that there is nothing to cancel.
+        self.until("■ stopped", [":runpen-stop\r"], ["\x1b"])
+
     def run_line(self, number):
         self.press(f"{number}gx")
         self.menu("Run selection in sandbox")
-
-    def see_gone(self, text):
-        """kak-lsp sometimes misses that hints are to be asked for again: then the hint goes with the next edit."""
-        deadline = time.monotonic() + 20
-        while text in self.terminal.text() and time.monotonic() < deadline:
-            self.terminal.settle()
-        if text in self.terminal.text():
-            self.add_line("y = 2")
-        self.terminal.see_no(text)
 
     def add_line(self, text):
         self.press("geo", text, "\x1b")
@@ -259,6 +261,7 @@ class Vim(Editor):
 class Emacs(Editor):
     """What both clients of Emacs share."""
 
+    opens_output = True
     kills = True
     leave = ["\x07", "\x1bx", "kill-emacs\r"]
 

@@ -43,6 +43,23 @@ def a_run_that_would_not_end_is_stopped(open_file):
     editor.hover(1, "■ stopped")
 
 
+def all_that_a_run_printed_is_opened(open_file):
+    # More than a hover shows, and what would steer a terminal. None of it stands in the code, which may be shown beside it.
+    code = "print(f'\\33[{30 + 1}m' + 'FIRST'.lower())\nprint('LAST'.lower().ljust(20000, '.'), 'the end')\n"
+    editor = open_file(code)
+    editor.run_file()
+    editor.menu("Show output")
+    shown = re.compile(r"Runpen · Python · ✓ \d+ ms.*first.*last\.\.\.", re.S)
+    editor.terminal.wait("the output", shown.search)
+    editor.see_gone("31m")
+
+
+def the_cancel_button_of_the_progress_stops_a_run(open_file):
+    editor = open_file("while True: pass\n")
+    editor.run_file()
+    editor.cancel()
+
+
 STORIES = [
     a_file_runs_and_its_error_and_output_are_shown,
     unsaved_text_runs_and_a_selection_by_itself,
@@ -68,7 +85,8 @@ def run(story, kind):
 
 def all_stories(kind):
     """Whether each went well. The editors are waited for most of the time, so they run side by side."""
-    return [tell(story, kind) for story in STORIES]
+    more = {all_that_a_run_printed_is_opened: kind.opens_output, the_cancel_button_of_the_progress_stops_a_run: kind.cancels}
+    return [tell(story, kind) for story in [*STORIES, *(story for story, can in more.items() if can)]]
 
 
 def tell(story, kind):

@@ -139,7 +139,7 @@ function M.config()
     return vim.NIL
   end
   local chosen = options.get()
-  local presentation = { inlayHints = not chosen.virtual_text, codeLens = chosen.code_lens }
+  local presentation = { inlayHints = not chosen.virtual_text, codeLens = chosen.code_lens, output = false }
   return {
     cmd = launcher(assert(chosen.cmd)),
     filetypes = filetypes,

@@ -54,6 +54,8 @@ export function createClient(wiring: Wiring): LanguageClient {
     initializationOptions: {
       ...wiring.layers().user,
       trustConfiguration: true,
+      // The runs have an output of their own, in colours.
+      presentation: { output: false },
     },
     initializationFailedHandler: () => false,
     errorHandler: {
