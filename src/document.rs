@@ -16,6 +16,7 @@
 //! | `update` | a new promise, as an edit that touches no other byte |
 //! | `verdict` | how a block ended against how it has to end |
 //! | `program` | a block, or a session of them → the program that runs |
+//! | `values` | expressions whose values the page promises → lines that print them |
 //! | `sieve` | what a program printed → what the block asked for printed |
 //!
 //! # Invariants
@@ -50,6 +51,7 @@ mod tests;
 mod transcript;
 mod typst;
 pub mod update;
+mod values;
 pub mod verdict;
 
 use std::ops::Range;
@@ -69,6 +71,8 @@ use crate::text::Text;
 pub struct Page {
     /// In the order of the document.
     pub blocks: Vec<Block>,
+    /// It is a file of Go, whose imports its examples take for granted.
+    pub(crate) is_go: bool,
 }
 
 /// One code block.
@@ -129,7 +133,7 @@ impl Page {
             Format::JavaScript => doc_comments::javascript(text, "javascript"),
             Format::TypeScript => doc_comments::javascript(text, "typescript"),
         };
-        Self::finish(document, found)
+        Self { is_go: format == Format::Go, ..Self::finish(document, found) }
     }
 
     fn finish(document: &Text, found: Vec<Found>) -> Self {
@@ -176,7 +180,7 @@ impl Page {
                 output: found.output,
             });
         }
-        Self { blocks }
+        Self { blocks, is_go: false }
     }
 
     /// The block that a byte of the document lies in or beside, by its number.
@@ -223,10 +227,11 @@ impl Block {
             return Some(reason.clone());
         }
         if self.language(languages).is_none() {
-            return Some(self.label.as_deref().map_or_else(
-                || "it names no language".to_owned(),
-                |label| format!("its language `{label}` is not known"),
-            ));
+            return Some(
+                self.label
+                    .as_deref()
+                    .map_or_else(|| NO_LANGUAGE.to_owned(), |label| format!("its language `{label}` is not known")),
+            );
         }
         if self.code.as_str().trim().is_empty() {
             return Some("it is empty".to_owned());
@@ -234,6 +239,9 @@ impl Block {
         None
     }
 }
+
+/// Why a block is not run that nobody labelled, as the text of a configuration or a drawing.
+pub(crate) const NO_LANGUAGE: &str = "it names no language";
 
 /// The session of blocks that share one without naming it.
 const SHARED: &str = "\u{1e}";

@@ -37,7 +37,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use self::builder::Builder;
+pub(crate) use self::go::imports as go_imports;
 use self::selection::Selection;
+pub(crate) use self::template::is_expression;
 use crate::document::code::Code;
 use crate::language::{Frame, Language};
 use crate::plan::SOURCE_LIMIT;

@@ -69,12 +69,12 @@ pub fn differences(block: &Block, printed: &Printed) -> Vec<Difference> {
                 }
             }
             Against::Line(number) if lines.len() == values => {
-                if !matches(&promise.text, lines[number], loose) {
+                if !value_matches(&promise.text, lines[number], loose) {
                     differences.push(Difference { expectation, seen: Some(lines[number].to_owned()) });
                 }
             }
             // More or fewer lines than values: the values have to be among the lines, in their order.
-            Against::Line(_) => match lines[next..].iter().position(|line| matches(&promise.text, line, loose)) {
+            Against::Line(_) => match lines[next..].iter().position(|line| value_matches(&promise.text, line, loose)) {
                 Some(found) => next += found + 1,
                 None => differences.push(Difference { expectation, seen: None }),
             },
@@ -91,6 +91,17 @@ fn without_frames(text: &str) -> String {
     let last: Vec<&str> = text.lines().skip(1).filter(|line| !line.starts_with([' ', '\t'])).collect();
     let last: Vec<&str> = last.into_iter().filter(|line| *line != WILDCARD).collect();
     format!("{TRACEBACK}\n{}\n", last.join("\n"))
+}
+
+/// The same of a value: which quotes a string has is nobody's promise.
+fn value_matches(expected: &str, seen: &str, loose: bool) -> bool {
+    let inside = |text: &str| {
+        let text = text.trim();
+        let quote = text.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+        let inside = text[1..].strip_suffix(quote)?;
+        (!inside.contains(['"', '\'', '\\'])).then(|| inside.to_owned())
+    };
+    matches(expected, seen, loose) || inside(expected).zip(inside(seen)).is_some_and(|(one, other)| one == other)
 }
 
 /// Whether a text keeps a promise.

@@ -123,13 +123,9 @@ pub(super) fn of_comments(document: &str, code: &Code) -> Vec<Expectation> {
     }
     let mut expected = Vec::new();
     for line in &lines {
-        let Some(mark) = VALUE.find_iter(&text[line.clone()]).last() else { continue };
-        let start = line.start + mark.end();
+        let Some(mark) = value_mark(&text[line.clone()]) else { continue };
+        let start = line.start + mark.end;
         let value = text[start..line.end].trim_end();
-        // What stands in a string is no comment: its quote would be the value's last character. `=> {` opens a function.
-        if value.is_empty() || text[line.start..line.start + mark.start()].matches(['"', '\'']).count() % 2 == 1 {
-            continue;
-        }
         let Some(range) = code.range_to_document(&(start..start + value.len())) else { continue };
         expected.push(Expectation {
             text: format!("{value}\n"),
@@ -139,6 +135,14 @@ pub(super) fn of_comments(document: &str, code: &Code) -> Vec<Expectation> {
         });
     }
     expected
+}
+
+/// The mark of a promised value on a line of code, up to the value.
+pub(super) fn value_mark(line: &str) -> Option<Range<usize>> {
+    let mark = VALUE.find_iter(line).last()?.range();
+    // What stands in a string is no comment: its quote would be the value's last character. `=> {` opens a function.
+    let in_string = line[..mark.start].matches(['"', '\'']).count() % 2 == 1;
+    (!in_string && !line[mark.end..].trim_end().is_empty()).then_some(mark)
 }
 
 /// Comment lines from `// Output:` to the end of the block, or of the function.

@@ -17,12 +17,12 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::code::Code;
-use super::sieve::Sieve;
+use super::sieve::{Sieve, begin_statements};
 use super::transcript::Prompt;
-use super::{Against, Block, Page};
+use super::{Against, Block, Page, values};
 use crate::config::{Settings, Span};
 use crate::language::{Language, Languages};
-use crate::snippet::{Snippet, SnippetError};
+use crate::snippet::{Snippet, SnippetError, go_imports};
 use crate::text::Text;
 
 /// Blocks of one program. Each of a session runs with all before it, so a page of cells without end would take for ever.
@@ -135,14 +135,22 @@ pub fn program(
         (prompted_shell(page, &members, nonce), false)
     } else {
         let mut code = Code::default();
+        if page.is_go && language.name == "go" {
+            let all: String = members.iter().map(|member| page.blocks[*member].code.as_str()).collect();
+            code.push_frame(&go_imports(document.as_str(), &all));
+        }
         for (number, member) in members.iter().enumerate() {
             if number > 0 && number == last {
-                let mark =
-                    mark(&language.name, nonce).ok_or_else(|| ProgramError::NoSession(language.title.clone()))?;
+                let mark = begin_statements(&language.name, nonce)
+                    .ok_or_else(|| ProgramError::NoSession(language.title.clone()))?;
                 code.end_line();
                 code.push_frame(&mark);
             }
-            push_block(&mut code, &page.blocks[*member], &language);
+            if values && number == last && values::can_print(&language) {
+                values::push(&mut code, &page.blocks[*member], &language);
+            } else {
+                push_block(&mut code, &page.blocks[*member], &language);
+            }
         }
         if language.name == "rust" {
             code = with_main(&code);
@@ -311,8 +319,14 @@ fn prompted_python(page: &Page, members: &[usize], nonce: &str) -> Code {
                     inputs.push((lines, "single", fails, false));
                 });
             }
-            if begins && let Some(last) = inputs.last_mut() {
-                last.3 = true;
+            if begins {
+                if inputs.is_empty() {
+                    // All inputs before the block asked for are skipped, and still end somewhere: in one of no lines.
+                    inputs.push((1..1, "exec", false, false));
+                }
+                if let Some(last) = inputs.last_mut() {
+                    last.3 = true;
+                }
             }
         }
     };
@@ -359,30 +373,6 @@ fn prompted_shell(page: &Page, members: &[usize], nonce: &str) -> Code {
         }
     }
     code
-}
-
-/// Lines that print the mark where the block asked for begins, in languages whose statements stand one after the other.
-fn mark(language: &str, nonce: &str) -> Option<String> {
-    let mark = Sieve::begin_mark(nonce).replace('\n', "\\n");
-    let hex = mark.replace('\u{1e}', "\\x1e");
-    let octal = mark.replace('\u{1e}', "\\036");
-    Some(match language {
-        "python" => format!(
-            "__import__(\"sys\").stdout.flush(); __import__(\"os\").write(1, b\"{hex}\"); __import__(\"sys\").stderr.flush(); __import__(\"os\").write(2, b\"{hex}\")\n"
-        ),
-        "javascript" | "typescript" => format!(";process.stdout.write(\"{hex}\"); process.stderr.write(\"{hex}\");\n"),
-        "shell" | "bash" => format!("printf '{octal}'; printf '{octal}' >&2\n"),
-        "ruby" => format!("$stdout.write(\"{hex}\"); $stdout.flush; $stderr.write(\"{hex}\")\n"),
-        "perl" => format!("{{ local $| = 1; print STDOUT \"{octal}\"; print STDERR \"{octal}\"; }}\n"),
-        "lua" => format!("io.stdout:write(\"{hex}\"); io.stdout:flush(); io.stderr:write(\"{hex}\");\n"),
-        "r" => format!("cat(\"{octal}\"); cat(\"{octal}\", file = stderr())\n"),
-        "julia" => format!("print(stdout, \"{hex}\"); flush(stdout); print(stderr, \"{hex}\")\n"),
-        "elixir" => format!("IO.write(\"{hex}\"); IO.write(:stderr, \"{hex}\")\n"),
-        "java" => format!("System.out.print(\"{octal}\"); System.err.print(\"{octal}\");\n"),
-        "rust" => format!("print!(\"{hex}\"); eprint!(\"{hex}\");\n"),
-        "cpp" | "c" => format!("__builtin_printf(\"{octal}\");\n"),
-        _ => return None,
-    })
 }
 
 impl Block {

@@ -157,6 +157,30 @@ impl Sieve {
     }
 }
 
+/// Lines that print the mark where the block asked for begins, in languages whose statements stand one after the other.
+pub(super) fn begin_statements(language: &str, nonce: &str) -> Option<String> {
+    let mark = Sieve::begin_mark(nonce).replace('\n', "\\n");
+    let hex = mark.replace('\u{1e}', "\\x1e");
+    let octal = mark.replace('\u{1e}', "\\036");
+    Some(match language {
+        "python" => format!(
+            "__import__(\"sys\").stdout.flush(); __import__(\"os\").write(1, b\"{hex}\"); __import__(\"sys\").stderr.flush(); __import__(\"os\").write(2, b\"{hex}\")\n"
+        ),
+        "javascript" | "typescript" => format!(";process.stdout.write(\"{hex}\"); process.stderr.write(\"{hex}\");\n"),
+        "shell" | "bash" => format!("printf '{octal}'; printf '{octal}' >&2\n"),
+        "ruby" => format!("$stdout.write(\"{hex}\"); $stdout.flush; $stderr.write(\"{hex}\")\n"),
+        "perl" => format!("{{ local $| = 1; print STDOUT \"{octal}\"; print STDERR \"{octal}\"; }}\n"),
+        "lua" => format!("io.stdout:write(\"{hex}\"); io.stdout:flush(); io.stderr:write(\"{hex}\");\n"),
+        "r" => format!("cat(\"{octal}\"); cat(\"{octal}\", file = stderr())\n"),
+        "julia" => format!("print(stdout, \"{hex}\"); flush(stdout); print(stderr, \"{hex}\")\n"),
+        "elixir" => format!("IO.write(\"{hex}\"); IO.write(:stderr, \"{hex}\")\n"),
+        "java" => format!("System.out.print(\"{octal}\"); System.err.print(\"{octal}\");\n"),
+        "rust" => format!("print!(\"{hex}\"); eprint!(\"{hex}\");\n"),
+        "cpp" | "c" => format!("__builtin_printf(\"{octal}\");\n"),
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -169,6 +169,43 @@ fn blocks_of_a_session_are_one_program() {
 }
 
 #[test]
+fn a_session_goes_on_behind_a_block_whose_inputs_are_all_skipped() {
+    let text = "```pycon session=s\n>>> never() # doctest: +SKIP\n```\n```pycon session=s\n>>> 1 + 1\n2\n```\n";
+    let (source, _) = runs(text, 1, "1 + 1");
+    let calls = source.lines().find(|line| line.starts_with("__runpen([")).unwrap();
+    assert!(calls.starts_with("__runpen([(1, 0, \"exec\", False, b\"\\x1eNONCEN\\n\\x1eNONCEB\\n\"), ("), "{calls}");
+    assert!(!source.contains("never"));
+}
+
+#[test]
+fn an_example_of_go_has_those_imports_of_its_file_that_it_uses() {
+    let file = |example: &str| {
+        format!(
+            "package sum\n\nimport (\n\t\"fmt\"\n\ts \"strings\"\n\t_ \"embed\"\n)\n\n// Sum sums.\n//\n{example}func Sum() {{}}\n"
+        )
+    };
+    let of = |example: &str| {
+        let document = Text::new(file(example));
+        let page = Page::read(Format::Go, &document);
+        let program = program(&document, &page, 0, Languages::built_in(), "n").unwrap();
+        let at = program.snippet.program.as_str().find("fmt.").unwrap();
+        let place = program.snippet.map(&(at..at + 3)).unwrap();
+        assert_eq!(&document.as_str()[place], "fmt");
+        program.snippet.program.as_str().to_owned()
+    };
+    let source = of("//\tfmt.Println(s.ToUpper(\"x\"))\n");
+    assert_eq!(
+        source,
+        "package main\nimport \"fmt\"\nimport s \"strings\"\nfunc main() {\nfmt.Println(s.ToUpper(\"x\"))\n}\n"
+    );
+    let source = of("//\timport \"fmt\"\n//\tfmt.Println(1)\n");
+    assert_eq!(source.matches("import").count(), 1, "{source}");
+    // A page is no file of Go, whatever it shows.
+    let markdown = "```go\nimport \"os\"\n```\n```go\nos.Exit(0)\n```\n";
+    assert!(!runs(markdown, 1, "os.Exit").0.contains("import"));
+}
+
+#[test]
 fn a_page_of_cells_without_end_is_refused_in_time() {
     let text = "```{python}\nx\n```\n".repeat(3000);
     let document = Text::new(text.as_str());

@@ -74,6 +74,23 @@ pub(super) fn frame(builder: &mut Builder<'_>, selection: &Selection<'_>) {
     }
 }
 
+/// The imports of a file, as a line of Go, that code from its comments uses and does not name itself. Those whose use cannot
+/// be told are left out: the code is an example, and an import too many is an error.
+pub(crate) fn imports(document: &str, code: &str) -> String {
+    let own = mask(code, Frame::Go);
+    let of = |text: &str, mask: &[u8]| -> Vec<Spec> {
+        let items = pieces(mask, Frame::Go).into_iter();
+        let items = items.filter(|item| word(mask, item.code.start) == b"import");
+        items.flat_map(|item| specs(text, mask, &item)).collect()
+    };
+    let given: Vec<String> = of(code, &own).into_iter().map(|spec| spec.name).collect();
+    let file = of(document, &mask(document, Frame::Go));
+    let wanted = file
+        .into_iter()
+        .filter(|spec| !matches!(spec.name.as_str(), "_" | ".") && !given.contains(&spec.name) && uses(&own, spec));
+    wanted.fold(String::new(), |lines, spec| lines + "import " + &document[spec.range] + "\n")
+}
+
 /// A whole file must be of package `main`; one without the clause is the compiler's to name.
 pub(super) fn check_package(text: &str) -> Result<(), SnippetError> {
     let mask = mask(text, Frame::Go);

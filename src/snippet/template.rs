@@ -92,7 +92,7 @@ fn leading(text: &str, keep: &str) -> usize {
 
 /// Whether a text is one expression, as far as its characters tell: one line, its brackets closed, nothing assigned, and
 /// no word at its start that begins a statement.
-fn is_expression(text: &str, value: &Value) -> bool {
+pub(crate) fn is_expression(text: &str, value: &Value) -> bool {
     let text = text.trim();
     if text.is_empty() || text.contains(['\n', '\r']) || matches(&value.never, text) {
         return false;

@@ -170,6 +170,27 @@ SESSIONS = {
 
 
 @only("docker")
+def promised_values_are_printed_in_every_language_that_can():
+    """JavaScript, Ruby and Lua beside Python"""
+    write(
+        "values.md",
+        "```js\nconst x = 40;\nx + 2; // => 42\n'a'.repeat(2) // => \"aa\"\nif (x) {\n  x // => a comment\n}\n```\n"
+        "```rb\nx = [1]\nx.map { |y| y + 1 } # => [2]\n```\n```lua\nlocal x = 1\nx + 1 -- => 2\n```\n",
+    )
+    seen, _ = blocks("values.md")
+    same([block["status"] for block in seen], ["failed", "passed", "passed"], json.dumps(seen))
+    same([problem["line"] for problem in seen[0]["problems"]], [6], "the others are true")
+
+
+@story
+def an_example_of_go_has_the_imports_of_its_file():
+    """those that it uses: one more would be an error"""
+    write("sum.go", 'package sum\n\nimport (\n\t"fmt"\n\t"os"\n)\n\n// Sum sums.\n//\n//\tfmt.Println(42)\n//\t// Output: 42\nfunc Sum() { os.Exit(fmt.Print()) }\n')
+    seen, code = blocks("sum.go")
+    same(([block["status"] for block in seen], code), (["passed"], 0), json.dumps(seen))
+
+
+@only("docker")
 def sessions_are_told_apart_in_every_language_that_has_them():
     """Every language whose blocks build on each other shows the output of the block asked for alone."""
     wrong = []
@@ -200,6 +221,10 @@ def blocks_of_a_session_build_on_each_other():
     done = runpen("run", "--engine", ENGINE, "--block", "nine", "session.md")
     same(done.returncode, 2)
     assert b"session.md has no block nine: it has 5, named one, two, three" in done.stderr, done.stderr
+    skipped = "```pycon session=a\n>>> never()  # doctest: +SKIP\n```\n"
+    write("session.md", f"{skipped}```pycon session=a\n>>> 40 + 2\n42\n```\n")
+    seen, code = blocks("session.md")
+    same(([block["status"] for block in seen], code), (["passed", "passed"], 0), json.dumps(seen))
 
 
 @story

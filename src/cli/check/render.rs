@@ -1,6 +1,7 @@
 //! What was checked, in each of the formats. What blocks print is untrusted: nothing of it moves a cursor, ends an annotation
 //! or an element.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
@@ -10,6 +11,7 @@ use serde_json::json;
 
 use super::Format;
 use super::work::{Checked, Document, Problem, Status};
+use crate::document::NO_LANGUAGE;
 
 /// Lines of one diff that are shown.
 const DIFF_LIMIT: usize = 200;
@@ -51,6 +53,11 @@ impl Counts {
 
 fn human(documents: &[Document], checked: &[Checked]) -> String {
     let mut text = String::new();
+    let unlabelled = |one: &&Checked| matches!(&one.status, Status::Skipped(reason) if reason == NO_LANGUAGE);
+    let mut counts: HashMap<usize, usize> = HashMap::new();
+    for one in checked.iter().filter(unlabelled) {
+        *counts.entry(one.document).or_default() += 1;
+    }
     for one in checked {
         let shown = &documents[one.document].shown;
         let what = one.language.as_deref().unwrap_or("block");
@@ -59,6 +66,16 @@ fn human(documents: &[Document], checked: &[Checked]) -> String {
         }
         match &one.status {
             Status::Passed => {}
+            // A page may be full of them, and they say the same: one line tells of all, at the first one.
+            Status::Skipped(reason) if reason == NO_LANGUAGE => match counts.remove(&one.document) {
+                Some(count @ 2..) => {
+                    let _ = writeln!(text, "{shown}:{}: skipped, it and {} more name no language", one.line, count - 1);
+                }
+                Some(_) => {
+                    let _ = writeln!(text, "{shown}:{}: skipped, {reason}", one.line);
+                }
+                None => {}
+            },
             Status::Skipped(reason) => {
                 let _ = writeln!(text, "{shown}:{}: skipped, {}", one.line, clean(reason));
             }
@@ -287,6 +304,28 @@ mod tests {
               8 - two
                 + <three>
         1 passed, 1 failed, 1 skipped, 1 from the cache
+        ");
+    }
+
+    #[test]
+    fn blocks_that_nobody_labelled_are_told_of_once_a_document() {
+        let (mut documents, checked) = sample();
+        documents.extend(sample().0);
+        for (document, name) in documents.iter_mut().zip(["a.md", "b.md"]) {
+            name.clone_into(&mut document.shown);
+        }
+        let unlabelled = |document, line| Checked {
+            document,
+            line,
+            status: Status::Skipped(NO_LANGUAGE.to_owned()),
+            ..checked[1].clone()
+        };
+        let all = [unlabelled(0, 3), checked[1].clone(), unlabelled(0, 9), unlabelled(1, 2), unlabelled(0, 12)];
+        insta::assert_snapshot!(human(&documents, &all), @r"
+        a.md:3: skipped, it and 2 more name no language
+        a.md:3: skipped, its language `x` is not known
+        b.md:2: skipped, it names no language
+        0 passed, 0 failed, 5 skipped
         ");
     }
 
