@@ -5,13 +5,14 @@ import type { Finished, Language, Output } from '../protocol.ts'
 import type { Run } from '../runs.ts'
 import { Filter } from './ansi.ts'
 import { Bound, HEAD } from './bound.ts'
-import { ending, findings, heading, nameOf } from './heading.ts'
+import { ending, findings, heading, nameOf, resumed } from './heading.ts'
 import { find } from './links.ts'
 import type { View } from './view.ts'
 
 /** The channels' language, by which their links are asked for. */
 const LANGUAGE = 'runpen-output'
 
+/** What one run says without another one in between. */
 interface Section {
   /** First line of the channel that is its. */
   from: number
@@ -69,8 +70,10 @@ export class Channels implements View, vscode.DocumentLinkProvider, vscode.Dispo
 
   output(run: Run, output: Output): void {
     const shown = this.shown.get(run.id)
-    if (shown !== undefined) {
-      append(shown.channel, shown.bound.pass(shown.filters[output.stream].pass(output.text)))
+    const text = shown?.bound.pass(shown.filters[output.stream].pass(output.text))
+    if (shown !== undefined && text !== undefined && text !== '') {
+      turn(shown)
+      append(shown.channel, text)
     }
   }
 
@@ -80,7 +83,7 @@ export class Channels implements View, vscode.DocumentLinkProvider, vscode.Dispo
       return
     }
     this.shown.delete(run.id)
-    const { channel, section } = shown
+    const { channel, section } = turn(shown)
     append(channel, shown.bound.end())
     if (channel.open) {
       append(channel, '\n')
@@ -148,6 +151,18 @@ export class Channels implements View, vscode.DocumentLinkProvider, vscode.Dispo
     }
     return channel
   }
+}
+
+/** Lets a run speak: after another one it is said first whose the words are. */
+function turn(shown: Shown): Shown {
+  const { channel, section } = shown
+  if (channel.sections.at(-1) !== section) {
+    append(channel, channel.open ? '\n' : '')
+    shown.section = { from: channel.lines, run: section.run }
+    channel.sections.push(shown.section)
+    append(channel, resumed(section.run) + '\n')
+  }
+  return shown
 }
 
 function append(channel: Channel, text: string): void {

@@ -16,9 +16,18 @@ export function nameOf(uri: string | undefined): string {
 }
 
 export function heading(run: Run): string {
-  const lines = run.range === undefined ? '' : `:${String(run.range.start.line + 1)}-${String(lastLine(run.range) + 1)}`
   const warm = run.warm === true ? ', warm' : ''
-  return `▶ ${nameOf(run.uri)}${lines} (${run.engine ?? ''}, ${run.image ?? ''}${warm})`
+  return `▶ ${placeOf(run)} (${run.engine ?? ''}, ${run.image ?? ''}${warm})`
+}
+
+/** Whose the next words are, after those of another run. */
+export function resumed(run: Run): string {
+  return `… ${placeOf(run)}`
+}
+
+function placeOf({ uri, range }: Run): string {
+  const lines = range === undefined ? '' : `:${String(range.start.line + 1)}-${String(lastLine(range) + 1)}`
+  return nameOf(uri) + lines
 }
 
 export function ending(finished: Finished): string {

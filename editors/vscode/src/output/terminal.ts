@@ -5,7 +5,7 @@ import type { Finished, Output } from '../protocol.ts'
 import type { Run } from '../runs.ts'
 import { Filter } from './ansi.ts'
 import { Bound } from './bound.ts'
-import { ending, findings, heading } from './heading.ts'
+import { ending, findings, heading, resumed } from './heading.ts'
 import { InputLine } from './line.ts'
 import type { View } from './view.ts'
 
@@ -34,6 +34,8 @@ export class RunTerminal implements View, vscode.Disposable {
   private readonly shown = new Map<string, Shown>()
   private readonly line = new InputLine()
   private column = 0
+  /** Who spoke last. */
+  private speaker: Run | undefined
 
   constructor(private readonly answers: Answers) {}
 
@@ -41,6 +43,7 @@ export class RunTerminal implements View, vscode.Disposable {
     const terminal = this.ensure()
     const filters = { stdout: new Filter(true), stderr: new Filter(true) }
     this.shown.set(run.id, { run, filters, bound: new Bound() })
+    this.speaker = run
     this.ownLine()
     this.write(`${DIM}${heading(run)}${PLAIN}\n`)
     if (reveal) {
@@ -55,7 +58,10 @@ export class RunTerminal implements View, vscode.Disposable {
     }
     const text = shown.bound.pass(shown.filters[output.stream].pass(output.text))
     // A program that chooses colours itself keeps them.
-    this.write(output.stream === 'stderr' && text !== '' && !text.includes('\u001b') ? RED + text + PLAIN : text)
+    if (text !== '') {
+      this.turn(run)
+      this.write(output.stream === 'stderr' && !text.includes('\u001b') ? RED + text + PLAIN : text)
+    }
   }
 
   finished(run: Run, finished: Finished): void {
@@ -65,6 +71,7 @@ export class RunTerminal implements View, vscode.Disposable {
     }
     this.shown.delete(run.id)
     this.line.clear()
+    this.turn(run)
     this.write(shown.bound.end() + PLAIN)
     this.ownLine()
     this.write(`${DIM}${[...findings(run, finished), ending(finished)].join('\n')}${PLAIN}\n`)
@@ -137,6 +144,15 @@ export class RunTerminal implements View, vscode.Disposable {
         case 'interrupt':
           this.answers.cancel(run.id)
       }
+    }
+  }
+
+  /** Lets a run speak: after another one it is said first whose the words are. */
+  private turn(run: Run): void {
+    if (this.speaker !== run) {
+      this.speaker = run
+      this.ownLine()
+      this.write(`${DIM}${resumed(run)}${PLAIN}\n`)
     }
   }
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Filter } from '../../../../editors/vscode/src/output/ansi.ts'
 import { Bound } from '../../../../editors/vscode/src/output/bound.ts'
-import { ending, findings, heading, nameOf } from '../../../../editors/vscode/src/output/heading.ts'
+import { ending, findings, heading, nameOf, resumed } from '../../../../editors/vscode/src/output/heading.ts'
 import { InputLine } from '../../../../editors/vscode/src/output/line.ts'
 import { find } from '../../../../editors/vscode/src/output/links.ts'
 import type { Finished } from '../../../../editors/vscode/src/protocol.ts'
@@ -145,6 +145,7 @@ test('the lines around a run say what ran and how it ended', () => {
   const run = { id: '1', uri: 'file:///a.py', engine: 'docker', image: 'python:3', warm: true }
   assert.equal(heading(run), '▶ a.py (docker, python:3, warm)')
   assert.equal(heading({ ...run, range }), '▶ a.py:3-4 (docker, python:3, warm)')
+  assert.equal(resumed({ ...run, range }), '… a.py:3-4')
   assert.equal(ending({ ...finished, phases: [{ name: 'run', wallMs: 12.4 }] }), '✓ 12 ms')
   const phases = [{ name: 'run', wallMs: 12.4, peakMemoryBytes: 9437184 }] as const
   assert.equal(ending({ ...finished, phases: [...phases] }), '✓ 12 ms, 9.0 MB')
