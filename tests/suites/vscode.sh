@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=tests/setup/common.sh
 source tests/setup/common.sh
 
-need unzip:unzip rsvg-convert:librsvg2-bin
+need unzip:unzip rsvg-convert:librsvg2-bin python3:python3
 RUNPEN_TEST_CODE=$(tests/setup/vscode.sh)
 made_with=$(tests/setup/vscode-packages.sh)
 export RUNPEN_TEST_CODE

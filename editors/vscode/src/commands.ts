@@ -32,6 +32,10 @@ export function executor(server: Server, log: vscode.LogOutputChannel): Execute 
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error)
       log.warn(`${command}: ${words}`)
+      if (server.running() !== client) {
+        // It died over it: that is told by itself.
+        return undefined
+      }
       void vscode.window.showWarningMessage(`Runpen: ${words}`)
       return undefined
     }
@@ -106,7 +110,9 @@ export class Commands {
       return
     }
     const failed = answer.images.filter((image) => !image.present)
-    const words = failed.map(({ image, error }) => label(error ?? `${image} was not fetched`))
+    const words = failed.map(({ image, error = 'it was not fetched' }) =>
+      label(error.includes(image) ? error : `${image}: ${error}`),
+    )
     if (failed.length > 0) {
       void vscode.window.showWarningMessage(`Runpen: ${words.join('; ')}`)
     } else if (answer.images.length === 0) {

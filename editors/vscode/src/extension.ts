@@ -12,9 +12,9 @@ import { extend } from './preview/plugin.ts'
 import { Progress } from './progress.ts'
 import { doctor, Report } from './report.ts'
 import { Runs } from './runs.ts'
-import { DOCUMENTS, extensions, names } from './server/languages.ts'
+import { COMMENTED, DOCUMENTS, extensions, names } from './server/languages.ts'
 import { Server } from './server/server.ts'
-import { layers } from './settings.ts'
+import { layers, type Layers } from './settings.ts'
 import { menu, StatusItem } from './status.ts'
 import { label } from './words.ts'
 
@@ -35,11 +35,12 @@ export function activate(context: vscode.ExtensionContext): Api {
   // Both are there before the server says or is told a first word.
   const cancel = (runId: string): void => void execute('runpen.cancel', { runId })
   const progress = new Progress(runs, cancel)
+  const sandbox = (): Layers => sandboxSettings(context.extension.packageJSON as Manifest)
   const here = new Server({
     extension: context.extensionUri,
     log,
     runs,
-    layers: () => sandboxSettings(context.extension.packageJSON as Manifest),
+    layers: sandbox,
     warned: warn,
     work: (given, work, giveUp) => {
       progress.work(given, work, giveUp)
@@ -89,12 +90,17 @@ export function activate(context: vscode.ExtensionContext): Api {
       log.show()
     },
     'runpen.restart': () => here.restart(),
+    'runpen.choosePath': () => {
+      // A setting of the machine: in a remote window the user's own list has none such.
+      const list = vscode.env.remoteName === undefined ? 'openSettings' : 'openRemoteSettings'
+      return vscode.commands.executeCommand(`workbench.action.${list}`, { query: 'runpen.server.path' })
+    },
     'runpen.menu': () => menu(here, runs, status),
     'runpen.doctor': async () => {
       const found = here.binary()
       if ('file' in found) {
         examination ??= vscode.window.createOutputChannel('Runpen Doctor')
-        await doctor(found.file, examination)
+        await doctor(found.file, sandbox().user, examination)
       } else {
         await here.ensure()
       }
@@ -104,7 +110,7 @@ export function activate(context: vscode.ExtensionContext): Api {
     context.subscriptions.push(vscode.commands.registerCommand(name, handler))
   }
   followServer(context, here, execute, new Set(Object.keys(known)))
-  followDocuments(context, here)
+  followDocuments(context, here, log)
   welcome(context)
 
   const used = process.cpuUsage(before)
@@ -124,7 +130,7 @@ interface Manifest {
 }
 
 /** The section that is generated from the server's schema holds what concerns the server. */
-function sandboxSettings(manifest: Manifest): ReturnType<typeof layers> {
+function sandboxSettings(manifest: Manifest): Layers {
   const section = manifest.contributes.configuration.find(({ id }) => id === 'sandbox')
   const keys = Object.keys(section?.properties ?? {}).map((key) => key.replace(/^runpen\./, ''))
   const configuration = vscode.workspace.getConfiguration('runpen')
@@ -172,7 +178,7 @@ function followContext(server: Server, runs: Runs, progress: Progress): void {
       progress.lost()
     }
     set('serverRunning', state === 'running')
-    set('offersBlocks', server.offers('runpen.runBlock'))
+    set('blocks', server.offers('runpen.runBlock') ? [...DOCUMENTS, ...COMMENTED] : [])
     set('offersPull', server.offers('runpen.pullImages'))
     set('languages', names(server.languages))
     set('extensions', extensions(server.languages))
@@ -215,7 +221,7 @@ function followServer(
 }
 
 /** The server starts with the first document that concerns it. */
-function followDocuments(context: vscode.ExtensionContext, server: Server): void {
+function followDocuments(context: vscode.ExtensionContext, server: Server, log: vscode.LogOutputChannel): void {
   const concerns = ({ uri, languageId, fileName }: vscode.TextDocument): boolean =>
     (uri.scheme === 'file' || uri.scheme === 'untitled') &&
     // Without a program that tells, any document is reason enough to look for it.
@@ -225,11 +231,13 @@ function followDocuments(context: vscode.ExtensionContext, server: Server): void
       extensions(server.languages).some((extension) => fileName.endsWith(extension)))
   const look = (document: vscode.TextDocument): void => {
     if (server.state === 'off' && concerns(document)) {
+      log.info(`the server is wanted for ${document.uri.toString()}`)
       void server.ensure()
     }
   }
-  context.subscriptions.push(vscode.workspace.onDidOpenTextDocument(look))
+  // Not before it is known which documents those are.
   void server.learn().then(() => {
+    context.subscriptions.push(vscode.workspace.onDidOpenTextDocument(look))
     vscode.workspace.textDocuments.forEach(look)
   })
 }

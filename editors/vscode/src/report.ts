@@ -5,6 +5,7 @@ import * as os from 'node:os'
 import * as vscode from 'vscode'
 import { receipt } from './receipt.ts'
 import type { Runs } from './runs.ts'
+import type { Layers } from './settings.ts'
 
 const SCHEME = 'runpen-report'
 const ADDRESS = vscode.Uri.from({ scheme: SCHEME, path: 'Sandbox Report' })
@@ -38,13 +39,20 @@ export class Report implements vscode.TextDocumentContentProvider, vscode.Dispos
   }
 }
 
-/** Runs `runpen doctor`, which tries every control of the sandbox live. */
-export async function doctor(binary: string, channel: vscode.OutputChannel): Promise<void> {
+/** Runs `runpen doctor`, which tries every control of the sandbox live, on the engine that the user's settings name. */
+export async function doctor(binary: string, user: Layers['user'], channel: vscode.OutputChannel): Promise<void> {
+  const { engine, dockerHost, dockerContext } = user
+  const words = typeof engine === 'string' ? ['doctor', '--engine', engine] : ['doctor']
+  const env = {
+    ...process.env,
+    ...(typeof dockerHost === 'string' && { DOCKER_HOST: dockerHost }),
+    ...(typeof dockerContext === 'string' && { DOCKER_CONTEXT: dockerContext }),
+  }
   channel.clear()
   channel.show(true)
   const location = vscode.ProgressLocation.Notification
   await vscode.window.withProgress({ location, title: 'Runpen: trying the sandbox', cancellable: true }, (_, token) => {
-    const child = spawn(binary, ['doctor'], { cwd: os.homedir(), stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(binary, words, { cwd: os.homedir(), env, stdio: ['ignore', 'pipe', 'pipe'] })
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       channel.append(text)
     })

@@ -121,7 +121,8 @@ export class StatusItem implements vscode.Disposable {
   }
 
   async refresh(): Promise<Status | undefined> {
-    if (!this.asking) {
+    // A server that does not run is not started for this.
+    if (!this.asking && this.server.running() !== undefined) {
       this.asking = true
       try {
         this.status = await this.ask()
@@ -156,17 +157,20 @@ export class StatusItem implements vscode.Disposable {
     }, ms)
   }
 
-  private draw(): void {
+  face(): ReturnType<typeof face> {
     const { state, reason } = this.server
-    const running = this.runs.inFlight()
-    const { text, tooltip, wrong } = face({
+    return face({
       state,
       reason,
       status: this.status,
-      running,
+      running: this.runs.inFlight(),
       pulling: this.progress.pulling(),
       last: this.runs.last(),
     })
+  }
+
+  private draw(): void {
+    const { text, tooltip, wrong } = this.face()
     this.item.text = text
     this.item.tooltip = tooltip
     this.item.accessibilityInformation = { label: `${text.replace(/\$\([^)]*\) ?/g, '')}. ${tooltip}` }
@@ -205,15 +209,11 @@ export async function menu(server: Server, runs: Runs, item: StatusItem): Promis
   actions.push(
     { label: '$(pulse) Doctor', description: 'try every control of the sandbox', command: 'runpen.doctor' },
     { label: '$(output) Show Log', command: 'runpen.showLog' },
-    { label: '$(debug-restart) Restart the Server', command: 'runpen.restart' },
+    { label: `$(debug-restart) ${server.state === 'off' ? 'Start' : 'Restart'} the Server`, command: 'runpen.restart' },
     { label: '$(gear) Settings', command: 'workbench.action.openSettings', argument: '@ext:runpen.runpen' },
   )
-  const status = await item.refresh()
-  const engine = status?.engine
-  const placeHolder =
-    engine === undefined
-      ? (status?.error ?? `Runpen: ${server.state}`)
-      : `${engine.name} ${engine.version}, ${engine.runtime}`
+  const engine = (await item.refresh())?.engine
+  const placeHolder = engine === undefined ? item.face().tooltip : `${engine.name} ${engine.version}, ${engine.runtime}`
   const chosen = await vscode.window.showQuickPick(actions, { placeHolder, title: 'Runpen' })
   if (chosen?.command !== undefined) {
     await vscode.commands.executeCommand(chosen.command, chosen.argument)

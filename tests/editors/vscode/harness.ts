@@ -6,6 +6,7 @@
  */
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import * as fs from 'node:fs'
 import { createRequire } from 'node:module'
 import * as net from 'node:net'
@@ -166,6 +167,26 @@ async function stop(child: ChildProcess): Promise<void> {
       }
     }
     await until(ended, 'all of it ends', 30_000).catch(() => process.kill(group, 'SIGKILL'))
+  }
+}
+
+/** A registry on loopback that stops in the middle of its image. */
+export async function startRegistry(): Promise<{ image: string; stop(): Promise<void> }> {
+  const program =
+    'import sys, registry\nheld = registry.Registry()\nprint(held.image("held"), flush=True)\nsys.stdin.read()\nheld.close()'
+  const cwd = path.join(import.meta.dirname, '../../stories')
+  const child = spawn('python3', ['-B', '-c', program], { cwd, stdio: ['pipe', 'pipe', 'inherit'] })
+  const ended = once(child, 'exit')
+  const [image] = (await Promise.race([once(child.stdout.setEncoding('utf8'), 'data'), ended])) as [unknown]
+  if (typeof image !== 'string') {
+    throw new Error('the registry does not start')
+  }
+  return {
+    image: image.trim(),
+    stop: async () => {
+      child.stdin.end()
+      await ended
+    },
   }
 }
 

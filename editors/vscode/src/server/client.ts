@@ -22,6 +22,8 @@ import { DOCUMENTS, extensions, names } from './languages.ts'
 
 export interface Wiring {
   binary: string
+  /** Ends the program at once. */
+  kill: AbortSignal
   languages: Language[]
   log: vscode.LogOutputChannel
   runs: Runs
@@ -33,8 +35,16 @@ export interface Wiring {
   closed: () => void
 }
 
-/** The client without its own commands: a lens carries `runpen.runFile`, which is also the palette's, and ours. */
+/**
+ * The client without its own commands: a lens carries `runpen.runFile`, which is also the palette's, and ours. And without its
+ * own messages: it has one for each start that fails, and only some can be seen at a time. What a user must know of the
+ * server's life `server.ts` says once.
+ */
 class Client extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false)
+  }
+
   override registerFeature(feature: StaticFeature | DynamicFeature<unknown>): void {
     const method = 'registrationType' in feature ? feature.registrationType.method : undefined
     if (method !== 'workspace/executeCommand') {
@@ -44,9 +54,8 @@ class Client extends LanguageClient {
 }
 
 export function createClient(wiring: Wiring): LanguageClient {
-  const { binary, log, runs } = wiring
-  const handled = true
-  const client: LanguageClient = new Client('runpen', 'Runpen', () => launch(binary), {
+  const { binary, kill, log, runs } = wiring
+  const client: LanguageClient = new Client('runpen', 'Runpen', () => launch(binary, kill), {
     documentSelector: selector(wiring.languages),
     diagnosticCollectionName: 'runpen',
     outputChannel: log,
@@ -59,13 +68,10 @@ export function createClient(wiring: Wiring): LanguageClient {
     },
     initializationFailedHandler: () => false,
     errorHandler: {
-      error: (error) => {
-        log.warn(error.message)
-        return { action: ErrorAction.Continue, handled }
-      },
+      error: () => ({ action: ErrorAction.Continue }),
       closed: () => {
         wiring.closed()
-        return { action: CloseAction.DoNotRestart, handled, message: 'the server is gone' }
+        return { action: CloseAction.DoNotRestart, message: 'the server is gone' }
       },
     },
     middleware: {
@@ -115,9 +121,10 @@ export function createClient(wiring: Wiring): LanguageClient {
 }
 
 /** Not in the workspace's folder: on some systems that is where programs are looked for first. */
-function launch(binary: string): Promise<ChildProcess> {
+function launch(binary: string, signal: AbortSignal): Promise<ChildProcess> {
   return new Promise((resolve, reject) => {
-    const child = spawn(binary, ['lsp'], { cwd: os.homedir() })
+    // Who is ended this way has not answered: nothing less would do, and its containers end with its streams.
+    const child = spawn(binary, ['lsp'], { cwd: os.homedir(), signal, killSignal: 'SIGKILL' })
     child.once('error', reject)
     child.once('spawn', () => {
       resolve(child)

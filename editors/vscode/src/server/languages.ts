@@ -7,10 +7,13 @@ import type { Language } from '../protocol.ts'
 /** VS Code's names of documents that hold snippets; the server says for each whether there is one. */
 export const DOCUMENTS = ['markdown', 'mdx', 'quarto', 'rmd', 'restructuredtext', 'asciidoc', 'org', 'typst', 'html']
 
+/** And of those whose comments hold some. */
+export const COMMENTED = ['rust', 'python', 'go', 'javascript', 'javascriptreact', 'typescript', 'typescriptreact']
+
 /** Asks the program; the error is one line. */
-export async function list(binary: string): Promise<Language[]> {
+export async function list(binary: string, signal?: AbortSignal): Promise<Language[]> {
   const text = await new Promise<string>((resolve, reject) => {
-    const options = { cwd: os.homedir(), timeout: 20_000, maxBuffer: 8 * 1024 * 1024 }
+    const options = { cwd: os.homedir(), timeout: 20_000, maxBuffer: 8 * 1024 * 1024, ...(signal && { signal }) }
     execFile(binary, ['languages', '--json'], options, (error, stdout, stderr) => {
       if (error === null) {
         resolve(stdout)

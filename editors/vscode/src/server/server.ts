@@ -38,8 +38,8 @@ export class Server implements vscode.Disposable {
   private client: LanguageClient | undefined
   private starting: Promise<void> | undefined
   private timer: NodeJS.Timeout | undefined
-  /** What belongs to an earlier start has no say any more. */
-  private generation = 0
+  /** The start that counts: what belongs to an earlier one has no say any more. Aborted, its program is killed. */
+  private life: AbortController | undefined
 
   constructor(private readonly context: Context) {}
 
@@ -89,31 +89,43 @@ export class Server implements vscode.Disposable {
   }
 
   start(): Promise<void> {
-    this.starting ??= this.attempt().finally(() => {
-      this.starting = undefined
-    })
+    if (this.starting === undefined) {
+      const starting = this.attempt().finally(() => {
+        if (this.starting === starting) {
+          this.starting = undefined
+        }
+      })
+      this.starting = starting
+    }
     return this.starting
   }
 
+  /** Also one that hangs, in its start or later. */
   async restart(): Promise<void> {
-    await this.starting
     this.backoff.reset()
     await this.stop()
-    await this.start()
+    // Something else may have started it meanwhile.
+    if (this.state === 'off') {
+      await this.start()
+    }
   }
 
   async stop(): Promise<void> {
-    this.generation += 1
     clearTimeout(this.timer)
-    const client = this.client
+    const { client, life } = this
     this.client = undefined
+    this.life = undefined
+    this.starting = undefined
     this.context.runs.lost()
     this.become('off')
-    if (client?.state === ClientState.Running) {
-      await client.dispose(5000).catch((error: unknown) => {
-        this.context.log.warn(words(error))
-      })
+    if (client?.state !== ClientState.Running) {
+      life?.abort()
+      return
     }
+    await client.dispose(5000).catch((error: unknown) => {
+      this.context.log.warn(words(error))
+      life?.abort()
+    })
   }
 
   dispose(): void {
@@ -122,7 +134,8 @@ export class Server implements vscode.Disposable {
   }
 
   private async attempt(): Promise<void> {
-    const generation = ++this.generation
+    const life = new AbortController()
+    this.life = life
     clearTimeout(this.timer)
     const found = this.binary()
     if ('missing' in found) {
@@ -135,10 +148,11 @@ export class Server implements vscode.Disposable {
     this.become('starting')
     this.backoff.started(Date.now())
     try {
-      this.languages = await list(found.file)
+      this.languages = await list(found.file, life.signal)
       const { log, runs, layers, warned, work } = this.context
       const client = createClient({
         binary: found.file,
+        kill: life.signal,
         languages: this.languages,
         log,
         runs,
@@ -148,22 +162,23 @@ export class Server implements vscode.Disposable {
         closed: () => {
           // A start that fails says so itself.
           if (this.state === 'running') {
-            this.died(generation, 'it ended')
+            this.died(life, 'it ended')
           }
         },
       })
       this.client = client
       await client.start()
-      if (generation === this.generation) {
+      if (this.life === life) {
         this.become('running')
       }
     } catch (error) {
-      this.died(generation, words(error))
+      life.abort()
+      this.died(life, words(error))
     }
   }
 
-  private died(generation: number, reason: string): void {
-    if (generation !== this.generation) {
+  private died(life: AbortController, reason: string): void {
+    if (this.life !== life) {
       return
     }
     this.context.log.error(`the server: ${reason}`)
@@ -189,7 +204,7 @@ export class Server implements vscode.Disposable {
     const words = `Runpen: ${this.reason}`
     void vscode.window.showErrorMessage(words, 'Choose the Program', 'How to Install').then((answer) => {
       if (answer === 'Choose the Program') {
-        void vscode.commands.executeCommand('workbench.action.openSettings', 'runpen.server.path')
+        void vscode.commands.executeCommand('runpen.choosePath')
       } else if (answer === 'How to Install') {
         void vscode.commands.executeCommand('workbench.action.openWalkthrough', 'runpen.runpen#start')
       }
@@ -204,7 +219,7 @@ export class Server implements vscode.Disposable {
       } else if (answer === 'Show Log') {
         this.context.log.show()
       } else if (answer === 'Choose the Program') {
-        void vscode.commands.executeCommand('workbench.action.openSettings', 'runpen.server.path')
+        void vscode.commands.executeCommand('runpen.choosePath')
       }
     })
   }

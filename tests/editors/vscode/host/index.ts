@@ -74,6 +74,15 @@ const stories: Record<string, () => Promise<void>> = {
     assert(activationMs > 0 && activationMs < 100, `${String(activationMs)} ms`)
   },
 
+  async 'it runs beside the workspace, not beside the screen'() {
+    // The browser is the screen here, and this process the far side, as it is with SSH, WSL and containers.
+    assert.notEqual(vscode.env.remoteName, undefined)
+    assert.equal(vscode.env.uiKind, vscode.UIKind.Web)
+    assert.equal(extension().extensionKind, vscode.ExtensionKind.Workspace)
+    assert(fs.existsSync(path.join(folder().fsPath, 'first.py')))
+    return Promise.resolve()
+  },
+
   async 'every command of the manifest is there'() {
     const commands = new Set(await vscode.commands.getCommands(true))
     const manifest = extension().packageJSON as { contributes: { commands: { command: string }[] } }
@@ -165,6 +174,85 @@ const stories: Record<string, () => Promise<void>> = {
     )
   },
 
+  async 'of very much the beginning and the end are shown, and how much lies between'() {
+    const configuration = vscode.workspace.getConfiguration('runpen')
+    await configuration.update('outputLimit', '16M', vscode.ConfigurationTarget.Global)
+    try {
+      const document = await open(
+        'for number in range(30000):\n    print(f"{number:05}", "x" * 93)\nprint("the end")\n',
+      )
+      const before = (await outputDocument('Runpen: Python')).getText().length
+      await ran('runpen.runFile', { uri: document.uri.toString() })
+      const text = await until(async () => {
+        const all = (await outputDocument('Runpen: Python')).getText().slice(before)
+        return /the end\n✓/.test(all) ? all : undefined
+      }, 'it has ended')
+      const [whole, head = '', dropped, tail = ''] =
+        /\n(00000 [^]*)\n… (\d+) characters are left out here …\n([^]*the end\n)✓/.exec(text) ?? []
+      assert(whole, text.slice(-300))
+      assert.equal(head.length + Number(dropped) + tail.length, 30_000 * 100 + 'the end\n'.length)
+      assert(tail.startsWith('29'), tail.slice(0, 200))
+      await vscode.commands.executeCommand('runpen.clear')
+      await until(async () => (await outputDocument('Runpen: Python')).getText() === '' || undefined, 'it is cleared')
+    } finally {
+      await configuration.update('outputLimit', undefined, vscode.ConfigurationTarget.Global)
+    }
+  },
+
+  async 'of two programs that speak in turn each says which it is'() {
+    const before = (await outputDocument('Runpen: Python')).getText().length
+    const said = async (text: RegExp): Promise<string> =>
+      await until(async () => {
+        const all = (await outputDocument('Runpen: Python')).getText().slice(before)
+        return text.test(all) ? all : undefined
+      }, `there is ${text.source}`)
+    const start = async (name: string): Promise<string> => {
+      const uri = vscode.Uri.joinPath(folder(), `${name}.py`)
+      fs.writeFileSync(
+        uri.fsPath,
+        `print("${name} begins", flush=True)\ninput()\nprint("${name} goes on")\nprint(1/0)\n`,
+      )
+      await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri), { preview: false })
+      const runId = await ran('runpen.runFile', { uri: uri.toString() })
+      await said(new RegExp(`${name} begins\n`))
+      return runId
+    }
+    const one = await start('one')
+    const two = await start('two')
+    for (const runId of [one, two]) {
+      await vscode.commands.executeCommand('runpen.sendInput', { runId, text: '\n' })
+      await said(runId === one ? /one goes on[^]*✗/ : /two goes on[^]*✗/)
+    }
+    const lines = (await said(/✗[^]*✗/)).split('\n').filter((line) => /begins|goes on|^…|^✗|^▶/.test(line))
+    const plain = lines.map((line) => line.replace(/ (\(|exit).*/, ''))
+    assert.deepEqual(plain, [
+      ...['▶ one.py', 'one begins', '▶ two.py', 'two begins'],
+      ...['… one.py', 'one goes on', '✗', '… two.py', 'two goes on', '✗'],
+    ])
+    // And the places that they name are in their own documents.
+    const output = await outputDocument('Runpen: Python')
+    const links: vscode.DocumentLink[] = await vscode.commands.executeCommand('vscode.executeLinkProvider', output.uri)
+    const named = links.map(({ target }) => target?.toString() ?? '').filter((target) => /(one|two)\.py/.test(target))
+    const expected = ['one', 'two'].map((name) =>
+      vscode.Uri.joinPath(folder(), `${name}.py`).with({ fragment: 'L4' }).toString(),
+    )
+    assert.deepEqual(named, expected)
+  },
+
+  async 'where no view is wanted none comes up'() {
+    const configuration = vscode.workspace.getConfiguration('runpen')
+    await configuration.update('output.view', 'none', vscode.ConfigurationTarget.Global)
+    try {
+      const document = await open('print(missing)\n')
+      const before = (await outputDocument('Runpen: Python')).getText()
+      await ran('runpen.runFile', { uri: document.uri.toString() })
+      await until(() => vscode.languages.getDiagnostics(document.uri).length > 0 || undefined, 'it has ended')
+      assert.equal((await outputDocument('Runpen: Python')).getText(), before)
+    } finally {
+      await configuration.update('output.view', undefined, vscode.ConfigurationTarget.Global)
+    }
+  },
+
   async 'what a program says to a terminal does not reach the channel'() {
     const document = await open('print("\\x1b]0;title\\x07\\x1b[31mred\\x1b[0m and plain", end="\\r\\n")\n')
     const before = (await outputDocument('Runpen: Python')).getText().length
@@ -215,6 +303,26 @@ const stories: Record<string, () => Promise<void>> = {
     assert.match(text, /^ {2}network +none$/m)
     assert.match(text, /^ {2}engine +docker \d/m)
     assert.match(text, /^ {2}user +65534:65534$/m)
+  },
+
+  async 'a server that never answers does not stop the next one'() {
+    const configuration = vscode.workspace.getConfiguration('runpen')
+    const real = configuration.get('server.path')
+    const results = process.env['RUNPEN_TEST_RESULTS'] ?? '.'
+    const mute = path.join(results, 'mute')
+    const told = path.join(results, 'mute.pid')
+    const words = `[ "$1" = languages ] && echo "[]" && exit\necho $$ >${told}\nexec sleep 1000\n`
+    fs.writeFileSync(mute, `#!/bin/sh\n${words}`, { mode: 0o755 })
+    await configuration.update('server.path', mute, vscode.ConfigurationTarget.Global)
+    const pid = await until(
+      () => (fs.existsSync(told) && Number(fs.readFileSync(told, 'utf8'))) || undefined,
+      'it hangs',
+    )
+    await configuration.update('server.path', real, vscode.ConfigurationTarget.Global)
+    await until(() => !fs.existsSync(`/proc/${String(pid)}`) || undefined, 'it is gone')
+    const document = await open('print("after", "all")\n')
+    await ran('runpen.runFile', { uri: document.uri.toString() })
+    await outputHas('Runpen: Python', /after all\n✓/)
   },
 
   async 'images that are there need no pull'() {
