@@ -177,6 +177,9 @@ mod tests {
             std::os::unix::fs::symlink(outside.path().join("secret"), at("link.py")).unwrap();
             std::os::unix::fs::symlink(outside.path(), at("folder")).unwrap();
             std::os::unix::fs::symlink("/dev/zero", at("zero.py")).unwrap();
+        }
+        #[cfg(target_os = "linux")]
+        {
             rustix::fs::mknodat(
                 rustix::fs::CWD,
                 at("pipe.py"),

@@ -167,6 +167,7 @@ mod tests {
         pump.await.unwrap();
     }
 
+    #[cfg(unix)]
     #[tokio::test]
     async fn dropping_the_input_is_end_of_file() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
