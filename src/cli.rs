@@ -9,18 +9,21 @@ mod log;
 pub mod run;
 mod schema;
 mod settings;
+mod status;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use tokio_util::task::AbortOnDropHandle;
 
 use self::settings::Files;
 use crate::config::{EngineChoice, EngineWish, Layer};
 use crate::engine::Engines;
 use crate::engine::ledger::Ledger;
-use crate::engine::owner::Owner;
+use crate::engine::owner::{self, Owner};
 use crate::engine::select::{Selector, embedded};
 use crate::lsp::{self, Backend, Outputs};
 
@@ -60,6 +63,12 @@ enum Command {
         /// Engine: auto, docker or embedded.
         #[arg(long, value_name = "ENGINE", value_parser = engine_choice)]
         engine: Option<EngineChoice>,
+    },
+    /// The servers of this user: engine, waiting containers, runs, and what was counted.
+    Status {
+        /// One JSON object instead of a table.
+        #[arg(long)]
+        json: bool,
     },
     /// Images: what is here and whose it is, fetch some, throw away what is unused.
     Images {
@@ -131,6 +140,10 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => run::run(*arguments, engines(&owner())).await,
             Command::Check(arguments) => check::run(*arguments, engines(&owner())).await,
             Command::Doctor { json, engine } => doctor(json, engine).await,
+            Command::Status { json } => {
+                let folder = owner::folder().context("there is no cache folder, so no server can be found")?;
+                print(&status::run(&folder, json).await?)
+            }
             Command::Images { command } => images::run(command, engines(&owner())).await,
             Command::Languages { json, engines: wanted } => {
                 let settings = settings::load(&Layer::default(), None)?;
@@ -155,7 +168,8 @@ pub fn main() -> ExitCode {
 
 /// The language server, from its first byte to its exit code.
 async fn serve() -> u8 {
-    let engines = engines(&owner());
+    let owner = owner();
+    let engines = engines(&owner);
     // Where the user's own settings say; settings that cannot be read are complained of when something is run.
     let wish = settings::load(&Layer::default(), None).map(|settings| settings.engine_wish()).unwrap_or_default();
     tokio::spawn(sweep(Arc::clone(&engines), wish));
@@ -167,8 +181,8 @@ async fn serve() -> u8 {
         }
     });
     let backend = Backend::new(engines, Arc::new(Files)).noting(Ledger::open()).showing(outputs);
-    let ended = lsp::run_stdio(backend).await;
-    ended.exit_code()
+    let _telling = AbortOnDropHandle::new(tokio::spawn(crate::status::serve(owner, backend.status())));
+    lsp::run_stdio(backend).await.exit_code()
 }
 
 /// Removes what servers before this one left, when an engine answers anyway.

@@ -35,13 +35,14 @@ mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::files::{project_file, user_file};
-pub use self::layer::{CompileLayer, LanguageLayer, Layer, StepsLayer, WarmLayer, schema};
+pub use self::layer::{CompileLayer, LanguageLayer, Layer, MetricsLayer, StepsLayer, WarmLayer, schema};
 pub use self::units::{Cpus, Size, Span, UnitError};
 use crate::language::{Language, Languages};
 use crate::plan::Network;
@@ -151,6 +152,8 @@ pub struct Settings {
     pub network: Network,
     /// Containers that wait ahead of need.
     pub warm: Warm,
+    /// Where a Prometheus may ask for the counters.
+    pub metrics_listen: Option<SocketAddr>,
     /// Environment of the program.
     pub env: BTreeMap<String, String>,
     /// The table of languages.
@@ -198,6 +201,7 @@ impl Default for Settings {
             output_limit: Size::mib(1),
             network: Network::None,
             warm: Warm::default(),
+            metrics_listen: None,
             env: BTreeMap::new(),
             languages: Languages::built_in().clone(),
             ceilings: Ceilings::default(),

@@ -10,19 +10,21 @@ pub mod calls;
 pub mod docker;
 pub mod embedded;
 pub mod fake;
+pub mod health;
 pub mod ledger;
 pub mod owner;
 pub mod probe;
 pub mod select;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 
 use crate::plan::Sandbox;
-use crate::protocol::{Receipt, Stream};
+use crate::protocol::{EngineStatus, Receipt, Stream};
 
 /// What to start.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,6 +113,12 @@ pub struct EngineInfo {
     pub endpoint: String,
     /// What starts its containers by default.
     pub runtime: String,
+}
+
+impl From<EngineInfo> for EngineStatus {
+    fn from(EngineInfo { name, version, endpoint, runtime }: EngineInfo) -> Self {
+        Self { name, version, endpoint, runtime }
+    }
 }
 
 /// An image the engine has.
@@ -205,6 +213,22 @@ pub trait Engine: Send + Sync {
     /// Makes and starts a container.
     async fn start(&self, spec: &Spec) -> Result<Container, EngineError>;
 
+    /// Waits until it is gone, and says how that showed. Costs nothing while it waits. One that cannot go never answers.
+    async fn lost(&self) -> String {
+        std::future::pending().await
+    }
+
+    /// How long an answer may take of an engine that may hang without a word. `None`: this one cannot, or [`Engine::lost`]
+    /// tells of that too.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether it answers within the deadline.
+    async fn answers(&self, _deadline: Duration) -> bool {
+        true
+    }
+
     /// Removes what servers that are gone have left, and says how many. Never touches a living server's.
     async fn sweep(&self) -> Result<usize, EngineError>;
 }
@@ -291,4 +315,9 @@ pub enum EngineError {
 pub trait Engines: Send + Sync {
     /// The engine that the settings ask for. Quick when it was found before; found anew when it stopped answering.
     async fn engine(&self, wish: &crate::config::EngineWish) -> Result<Arc<dyn Engine>, EngineError>;
+
+    /// Whether what the settings ask for is on another machine: then asking is not done lightly.
+    fn is_far(&self, _wish: &crate::config::EngineWish) -> bool {
+        false
+    }
 }

@@ -20,6 +20,8 @@
 //! | `files` | opening and writing files that others are at work on | what is in them |
 //! | `fingerprint` | names made of what is in a thing | what that is |
 //! | [`folder`] | the files beside a program | engines, LSP |
+//! | [`metrics`] | what was counted since the process began | engines, LSP |
+//! | [`status`] | what a server tells its user beside the editor: a socket, Prometheus | LSP |
 //! | [`cli`] | one file a subcommand | |
 //!
 //! # Invariants
@@ -43,9 +45,11 @@ mod fingerprint;
 pub mod folder;
 pub mod language;
 pub mod lsp;
+pub mod metrics;
 pub mod plan;
 pub mod protocol;
 pub mod report;
 pub mod run;
 pub mod snippet;
+pub mod status;
 pub mod text;

@@ -14,6 +14,7 @@
 //! | `edits` | where a place is after an edit |
 //! | `results` | what is shown of runs, at places that follow edits |
 //! | `runs` | one task a run: events → outbox, results, progress |
+//! | `standing` | how the engine stands and what waits, told when it changes |
 //! | `pulls` | images ahead of need and on request, with their progress |
 //! | `capture` | what a run printed, bounded |
 //! | `progress` | work-done progress of a run |
@@ -47,12 +48,14 @@ mod results;
 mod runs;
 mod server;
 mod session;
+mod standing;
 mod transport;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::task::AbortOnDropHandle;
 use tower_lsp::LspService;
 
 pub use self::handlers::settings::{EditorSettings, Loaded, SettingsSource};
@@ -61,8 +64,11 @@ pub use self::outputs::Outputs;
 use self::server::Server;
 use self::session::Session;
 use crate::engine::Engines;
+use crate::engine::health::Health;
 use crate::engine::ledger::Ledger;
 use crate::run::Manager;
+use crate::status::Source;
+use crate::status::exporter::Exporter;
 
 /// How long containers may take to be removed at the end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -77,6 +83,11 @@ pub struct Backend {
     pub manager: Manager,
     /// The same engines, for `runpen.status`.
     pub engines: Arc<dyn Engines>,
+    /// Watches over the one that is used.
+    pub health: Arc<Health>,
+    /// Tells Prometheus, where the user wants it.
+    pub exporter: Arc<Exporter>,
+    began: Instant,
     /// Where settings come from.
     pub settings: Arc<dyn SettingsSource>,
     /// Outputs that the editor opens.
@@ -84,10 +95,12 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// A backend that runs on these engines.
+    /// A backend that runs on these engines. Needs a tokio runtime.
     #[must_use]
     pub fn new(engines: Arc<dyn Engines>, settings: Arc<dyn SettingsSource>) -> Self {
-        Self { manager: Manager::new(Arc::clone(&engines)), engines, settings, outputs: Outputs::default() }
+        let health = Arc::new(Health::new(Arc::clone(&engines)));
+        let (manager, exporter) = (Manager::new(Arc::clone(&engines)), Arc::default());
+        Self { manager, engines, health, exporter, began: Instant::now(), settings, outputs: Outputs::default() }
     }
 
     /// The same, noting in `ledger` which images it brought and used.
@@ -102,6 +115,14 @@ impl Backend {
     pub fn showing(mut self, outputs: Outputs) -> Self {
         self.outputs = outputs;
         self
+    }
+}
+
+impl Backend {
+    /// What this server tells of itself.
+    #[must_use]
+    pub fn status(&self) -> Source {
+        Source::new(self.manager.clone(), Arc::clone(&self.health), Arc::clone(&self.exporter), self.began)
     }
 }
 
@@ -128,7 +149,7 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let (outbox, writer) = Outbox::new();
-    let (manager, outputs) = (backend.manager.clone(), backend.outputs.clone());
+    let (manager, health) = (backend.manager.clone(), Arc::clone(&backend.health));
     let mut session = None;
     let (service, socket) = LspService::build(|client| {
         let shared = Arc::new(Session::new(backend, client, outbox.clone()));
@@ -138,8 +159,8 @@ where
     .custom_method("window/workDoneProgress/cancel", Server::progress_cancelled)
     .finish();
     let mut writer = tokio::spawn(writer.run(stdout));
-    transport::serve(stdin, service, socket, outbox.clone()).await;
-    outputs.end();
+    let _telling = session.clone().map(|session| AbortOnDropHandle::new(tokio::spawn(standing::tell(session))));
+    transport::serve(stdin, service, socket, outbox.clone(), || health.heard()).await;
     manager.shutdown(GRACE).await;
     outbox.close();
     if tokio::time::timeout(LAST_WORDS, &mut writer).await.is_err() {

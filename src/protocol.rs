@@ -153,7 +153,7 @@ pub struct Output {
 }
 
 /// How a run ended. Exactly one of these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The program ended by itself; see `exitCode`.
@@ -506,6 +506,20 @@ pub struct Status {
     pub pool: Vec<PoolStatus>,
     /// Runs in flight.
     pub runs: Vec<RunStatus>,
+}
+
+/// `runpen/status`: how the engine stands and what waits, when that has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "event", rename = "status", rename_all = "camelCase")]
+pub struct Standing {
+    /// The engine, when it answers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub engine: Option<EngineStatus>,
+    /// Why it does not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+    /// Waiting containers.
+    pub pool: Vec<PoolStatus>,
 }
 
 /// The engine of a [`Status`].

@@ -177,8 +177,7 @@ async fn find(
 
 async fn examine_with(settings: &Settings, engine: &dyn Engine, report: &mut Report) -> Result<(), String> {
     let info = engine.info().await.map_err(|error| error.to_string())?;
-    report.engine =
-        Some(EngineStatus { name: info.name, version: info.version, endpoint: info.endpoint, runtime: info.runtime });
+    report.engine = Some(info.into());
     for language in settings.languages.0.values() {
         let present = engine.image(&language.image).await.map_err(|error| error.to_string())?.is_some();
         report.images.push(ImageStatus {

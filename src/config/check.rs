@@ -1,5 +1,7 @@
 //! What a value must be beyond its type: bounds that keep a limit a limit, names that are safe as words of a command. Pure.
 
+use std::net::SocketAddr;
+
 use super::ConfigError;
 use super::layer::LanguageLayer;
 use super::parse::Parsed;
@@ -34,10 +36,20 @@ pub(super) fn layer(parsed: &Parsed) -> Result<(), ConfigError> {
     check.when("warm.per-language", layer.warm.per_language.is_some_and(|count| count > 64), || {
         "more than 64 containers".to_owned()
     });
+    if let Some(listen) = &layer.metrics.listen {
+        check.when("metrics.listen", loopback(listen).is_none(), || {
+            format!("{listen:?} is no address of this machine's loopback: write it like 127.0.0.1:9464")
+        });
+    }
     for (name, row) in &layer.languages {
         check.language(name, row);
     }
     check.result
+}
+
+/// An address with a port, if it is of the loopback.
+pub(super) fn loopback(text: &str) -> Option<SocketAddr> {
+    text.parse::<SocketAddr>().ok().filter(|address| address.ip().is_loopback())
 }
 
 /// Keeps the first thing that is wrong.

@@ -63,6 +63,8 @@ pub struct Layer {
     pub env: BTreeMap<String, String>,
     /// Containers that wait ahead of need.
     pub warm: WarmLayer,
+    /// Counters for a Prometheus on this machine. The user's own to say, not a project's.
+    pub metrics: MetricsLayer,
     /// Rows of the table of languages, each laid over the built-in row of that name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub languages: BTreeMap<String, LanguageLayer>,
@@ -88,6 +90,16 @@ pub struct WarmLayer {
     /// Whether images that open documents need are fetched ahead, true by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull: Option<bool>,
+}
+
+/// Counters for a Prometheus on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default, expecting = "a table of settings")]
+pub struct MetricsLayer {
+    /// Where servers answer `GET /metrics`: an address of the loopback with a port, like `127.0.0.1:9464`. Port 0 takes a free
+    /// one, which `runpen status` tells. Nowhere by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
 }
 
 /// A row of the table of languages. A new language needs an image, `steps.run`, and extensions or a file name.

@@ -53,6 +53,8 @@ impl Merge {
         set!(warm.memory, layer.warm.memory, "warm.memory");
         set!(warm.idle_timeout, layer.warm.idle_timeout, "warm.idle-timeout");
         set!(warm.pull, layer.warm.pull, "warm.pull");
+        let listen = layer.metrics.listen.as_deref().map(super::check::loopback);
+        set!(metrics_listen, listen, "metrics.listen");
         if layer.memory.is_some() {
             settings.own.memory.clear();
             set!(memory, Some(layer.memory), "memory");
@@ -189,6 +191,9 @@ impl Merge {
         }
         if layer.warm != super::WarmLayer::default() {
             self.warn("warm", places, "a project cannot change what waits ahead of need");
+        }
+        if layer.metrics != super::MetricsLayer::default() {
+            self.warn("metrics", places, "a project cannot open a port");
         }
         for name in layer.languages.keys() {
             self.warn(&format!("languages.{name}"), places, "a project cannot change languages, images and commands");

@@ -418,3 +418,15 @@ fn which_toolchains_are_shown_is_the_users_to_say() {
     let error = Layers::new().user("toolchains = ['bin']\n").error();
     assert!(error.contains("toolchains") && error.contains("write it like /opt/go"), "{error}");
 }
+
+#[test]
+fn a_port_for_metrics_is_the_users_to_open_and_the_loopbacks_alone() {
+    let mut layers =
+        Layers::new().user("metrics.listen = \"127.0.0.1:0\"\n").project("metrics.listen = \"127.0.0.1:80\"\n");
+    assert_eq!(layers.warnings(), [".runpen.toml:1: metrics is ignored: a project cannot open a port"]);
+    assert_eq!(layers.load().unwrap().settings.metrics_listen, "127.0.0.1:0".parse().ok());
+    for wrong in ["0.0.0.0:9464", "9464", "localhost:9464", "192.0.2.1:1"] {
+        layers = Layers::new().user(&format!("metrics.listen = \"{wrong}\"\n"));
+        assert!(layers.error().contains("write it like 127.0.0.1:9464"), "{wrong}");
+    }
+}

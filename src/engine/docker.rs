@@ -5,6 +5,7 @@
 //! | `find` | where an engine may be |
 //! | `connect` | which one answers |
 //! | `far`, `tls`, `pulse` | links to another machine |
+//! | `events` | whether it still stands |
 //! | `hardening`, `seccomp`, `runtime`, `podman` | sandbox → what the engine is told; nowhere else is a container's enclosure written |
 //! | `container` | one container: create, attach, start, watch |
 //! | `stream` | its three streams |
@@ -25,6 +26,7 @@ mod connect;
 mod container;
 mod credentials;
 mod error;
+mod events;
 mod far;
 mod find;
 mod hardening;
@@ -42,6 +44,7 @@ mod stream;
 mod tls;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -72,6 +75,8 @@ struct Shared {
     kind: Kind,
     raw: Option<Raw>,
     pulse: Pulse,
+    /// Its events ended and it did not answer: no run need ask again.
+    gone: AtomicBool,
     owner: Arc<Owner>,
     about: OnceCell<About>,
 }
@@ -101,6 +106,21 @@ impl Shared {
     /// Whether the engine is on this machine, and its files are ours to see.
     fn is_near(&self) -> bool {
         self.endpoint.starts_with("unix://")
+    }
+
+    fn is_lost(&self) -> bool {
+        self.pulse.is_lost() || self.gone.load(Ordering::Acquire)
+    }
+
+    /// Whether it still answers within the deadline. One on another machine is asked all the time, and asking it once more
+    /// would cost every run a round trip.
+    async fn answers(&self, deadline: Duration) -> bool {
+        if self.pulse.watches() { !self.is_lost() } else { self.pings(deadline).await }
+    }
+
+    /// Asks it.
+    async fn pings(&self, deadline: Duration) -> bool {
+        matches!(tokio::time::timeout(deadline, self.client.ping()).await, Ok(Ok(_)))
     }
 
     /// Gives up when the link is lost, whatever is waited for.
@@ -165,7 +185,8 @@ impl DockerEngine {
         let engine = connection.ok_or_else(|| connect::unreachable(&attempts)).map(|connection| {
             let connect::Connection { client, endpoint, version, kind, signs, raw } = connection;
             let pulse = signs.map_or_else(Pulse::none, |signs| Pulse::watch(client.clone(), signs));
-            let shared = Shared { client, endpoint, version, kind, raw, pulse, owner, about: OnceCell::new() };
+            let (gone, about) = (AtomicBool::new(false), OnceCell::new());
+            let shared = Shared { client, endpoint, version, kind, raw, pulse, gone, owner, about };
             Self { shared: Arc::new(shared) }
         });
         if let Ok(engine) = &engine {
@@ -174,19 +195,10 @@ impl DockerEngine {
         (engine, attempts)
     }
 
-    /// Whether it still answers within the deadline. One on another machine is asked all the time, and asking it once more
-    /// would cost every run a round trip.
-    pub async fn answers(&self, deadline: Duration) -> bool {
-        if self.shared.pulse.watches() {
-            return !self.is_lost();
-        }
-        matches!(tokio::time::timeout(deadline, self.shared.client.ping()).await, Ok(Ok(_)))
-    }
-
-    /// Whether its link is known to be cut.
+    /// Whether it is known to be gone.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.shared.pulse.is_lost()
+        self.shared.is_lost()
     }
 
     /// Where it was reached.
@@ -244,6 +256,23 @@ impl Engine for DockerEngine {
         // A task of its own, for a caller that goes away in the middle to leave nothing behind.
         let making = tokio::spawn(container::start(Arc::clone(&self.shared), spec.clone()));
         making.await.unwrap_or_else(|error| Err(failed("start a container", error.to_string())))
+    }
+
+    async fn lost(&self) -> String {
+        tokio::select! {
+            () = self.shared.pulse.lost() => {}
+            () = events::end(&self.shared) => self.shared.gone.store(true, Ordering::Release),
+        }
+        format!("{} does not answer any more", self.shared.endpoint)
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        // One far away is asked by its pulse.
+        (!self.shared.pulse.watches()).then_some(events::ANSWER)
+    }
+
+    async fn answers(&self, deadline: Duration) -> bool {
+        self.shared.answers(deadline).await
     }
 
     async fn sweep(&self) -> Result<usize, EngineError> {

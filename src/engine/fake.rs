@@ -56,6 +56,11 @@ struct State {
     failing: AtomicUsize,
     /// Digest of every image, when it is not the usual one.
     digest: Mutex<Option<String>>,
+    /// Whether it can be reached has changed.
+    turned: watch::Sender<()>,
+    hanging: watch::Sender<bool>,
+    /// How often it was asked for or whether it answers.
+    asked: AtomicUsize,
 }
 
 impl FakeEngine {
@@ -79,6 +84,18 @@ impl FakeEngine {
     /// From now on the engine does not answer, for this reason; `None` brings it back.
     pub fn set_unreachable(&self, reason: Option<&str>) {
         *self.state.unreachable.lock().unwrap_or_else(PoisonError::into_inner) = reason.map(str::to_owned);
+        self.state.turned.send_replace(());
+    }
+
+    /// From now on it says nothing when it is asked whether it answers, until it is told to.
+    pub fn hang(&self, hang: bool) {
+        self.state.hanging.send_replace(hang);
+    }
+
+    /// How often it was asked for, or whether it answers.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.state.asked.load(Ordering::SeqCst)
     }
 
     /// From now on receipts name this control as missing.
@@ -156,6 +173,7 @@ impl FakeEngine {
 #[async_trait]
 impl Engines for FakeEngine {
     async fn engine(&self, _wish: &EngineWish) -> Result<Arc<dyn Engine>, EngineError> {
+        self.state.asked.fetch_add(1, Ordering::SeqCst);
         self.answer()?;
         Ok(Arc::new(self.clone()))
     }
@@ -238,6 +256,24 @@ impl Engine for FakeEngine {
             state: Arc::clone(&self.state),
         };
         Ok(Container { stdin: Box::new(stdin), output, handle: Arc::new(handle) })
+    }
+
+    async fn lost(&self) -> String {
+        let mut turned = self.state.turned.subscribe();
+        while self.answer().is_ok() {
+            let _ = turned.changed().await;
+        }
+        "fake is gone".to_owned()
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(Duration::from_millis(700))
+    }
+
+    async fn answers(&self, deadline: Duration) -> bool {
+        self.state.asked.fetch_add(1, Ordering::SeqCst);
+        let mut hanging = self.state.hanging.subscribe();
+        tokio::time::timeout(deadline, hanging.wait_for(|hanging| !hanging)).await.is_ok() && self.answer().is_ok()
     }
 
     async fn sweep(&self) -> Result<usize, EngineError> {

@@ -24,6 +24,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+/// Extension of a socket beside a lock: see [`Owner::socket`].
+pub const SOCKET: &str = "sock";
+
 /// A claim on containers, as long as it lives.
 #[derive(Debug)]
 pub struct Owner {
@@ -102,6 +105,12 @@ impl Owner {
     /// Claims a new id in a folder.
     pub fn claim_in(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
+        // Whoever may enter it may ask the servers what runs.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
+        }
         let id = random_id::<8>();
         // Locked under another name first: a sweep that looks between creating and locking would take it for dead.
         let hidden = folder.join(format!(".{id}"));
@@ -129,6 +138,13 @@ impl Owner {
     pub fn folder(&self) -> Option<PathBuf> {
         let lock = self.lock.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         lock.path.parent().map(Path::to_owned)
+    }
+
+    /// A path beside its lock for a socket, which goes with it.
+    #[must_use]
+    pub fn socket(&self) -> Option<PathBuf> {
+        let lock = self.lock.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(lock.path.with_extension(SOCKET))
     }
 
     /// Notes, before the first container is made there, that this owner uses an endpoint.
@@ -176,6 +192,7 @@ impl Drop for Owner {
         let all_confirmed = self.books().open.is_empty();
         if let Some(lock) = &self.lock {
             let mut lock = lock.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = std::fs::remove_file(lock.path.with_extension(SOCKET));
             if all_confirmed {
                 let _ = std::fs::remove_file(&lock.path);
             } else {
@@ -203,6 +220,7 @@ impl Dead {
     /// Says that nothing is left of it at an endpoint; its file goes with the last one.
     pub fn swept(mut self, endpoint: &str) -> io::Result<()> {
         self.lock.endpoints.remove(&one_line(endpoint));
+        let _ = std::fs::remove_file(self.lock.path.with_extension(SOCKET));
         if self.lock.endpoints.is_empty() { std::fs::remove_file(&self.lock.path) } else { self.lock.write() }
     }
 
@@ -261,6 +279,7 @@ pub fn dead_in(folder: &Path, endpoint: &str) -> io::Result<Vec<Dead>> {
         let lock = Lock { path, file, endpoints };
         if lock.endpoints.is_empty() {
             // It died before it made anything.
+            let _ = std::fs::remove_file(lock.path.with_extension(SOCKET));
             let _ = std::fs::remove_file(&lock.path);
         } else if lock.endpoints.contains(&endpoint) {
             dead.push(Dead { id, lock });

@@ -53,13 +53,17 @@ impl Selector {
         self
     }
 
+    fn places(&self, wish: &EngineWish) -> Vec<Place> {
+        self.places.clone().unwrap_or_else(|| docker::places(wish).usable())
+    }
+
     async fn docker(
         &self,
         found: &mut Found,
         wish: &EngineWish,
         deadline: Duration,
     ) -> Result<Arc<dyn Engine>, EngineError> {
-        let places = self.places.clone().unwrap_or_else(|| docker::places(wish).usable());
+        let places = self.places(wish);
         if let Some((here, engine, asked)) = &mut found.docker {
             let fresh = asked.elapsed() < FRESH && !engine.is_lost();
             if *here == places && (fresh || engine.answers(deadline).await) {
@@ -88,6 +92,10 @@ impl Selector {
 
 #[async_trait]
 impl Engines for Selector {
+    fn is_far(&self, wish: &EngineWish) -> bool {
+        wish.choice != EngineChoice::Embedded && self.places(wish).iter().any(Place::is_far)
+    }
+
     async fn engine(&self, wish: &EngineWish) -> Result<Arc<dyn Engine>, EngineError> {
         let mut found = self.found.lock().await;
         match wish.choice {

@@ -58,6 +58,8 @@ struct Item {
 enum Body {
     Event(Event),
     Message(String),
+    /// A message that the next one of its kind takes the place of.
+    Latest(String),
 }
 
 /// A message to the client.
@@ -107,6 +109,17 @@ impl Outbox {
     /// Says a notification.
     pub(crate) fn notify(&self, method: &str, params: impl Serialize) {
         self.message(&Notification { jsonrpc: "2.0", method, params });
+    }
+
+    /// Says a notification of which only the latest counts. One that still waits gives way to it.
+    pub(crate) fn latest(&self, method: &str, params: impl Serialize) {
+        let message = serde_json::to_string(&Notification { jsonrpc: "2.0", method, params });
+        let Ok(message) = message else { return };
+        let mut queue = self.lock();
+        queue.items.retain(|item| !matches!(item.body, Body::Latest(_)));
+        queue.push(Body::Latest(message), 0);
+        drop(queue);
+        self.shared.filled.notify_one();
     }
 
     /// Says a whole message: an answer, or a request to the client.
@@ -203,7 +216,7 @@ impl Writer {
                 continue;
             };
             let text = match item.body {
-                Body::Message(message) => message,
+                Body::Message(message) | Body::Latest(message) => message,
                 Body::Event(event) => self.number(event)?,
             };
             // One write for header and body: a client that reads in pieces sees whole messages.
@@ -292,6 +305,17 @@ mod tests {
         assert!(futures_util::FutureExt::now_or_never(eighth).is_none());
         outbox.message(&serde_json::json!({"params": {"seq": 7}}));
         assert_eq!(written(outbox, writer).await.len(), 5);
+    }
+
+    #[tokio::test]
+    async fn of_what_only_the_latest_counts_no_more_waits() {
+        let (outbox, writer) = Outbox::new();
+        for seq in 0..1000 {
+            outbox.latest("runpen/status", serde_json::json!({"seq": seq}));
+        }
+        outbox.message(&serde_json::json!({"params": {"seq": 7}}));
+        let said: Vec<u64> = written(outbox, writer).await.iter().map(|(_, seq, _)| *seq).collect();
+        assert_eq!(said, [999, 7]);
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ use super::present;
 use super::progress::Progress;
 use super::results::{End, Entry};
 use super::session::Shared;
+use super::standing;
 use crate::protocol::{Event, Finished, Outcome, Output, PhaseName, PhaseState, Stream};
 use crate::run::{RunHandle, RunRequest};
 
@@ -47,6 +48,7 @@ pub(crate) fn start(session: &Shared, start: Start) -> Started {
     let Start { source, request, wait, token, answered, quiet, block } = start;
     let key = Key::of(&source.uri);
     let language = request.language.title.clone();
+    standing::follow(session, &request.settings);
     let (region, whole) = (request.snippet.range.clone(), request.range.is_none());
     let handle = session.backend.manager.start(request);
     let run_id = handle.id.clone();

@@ -52,12 +52,13 @@ struct Kind {
     error: Option<serde::de::IgnoredAny>,
 }
 
-/// Serves until the input ends, `exit` comes or the client reads no more.
+/// Serves until the input ends, `exit` comes or the client reads no more. `heard` is called with each of its messages.
 pub(crate) async fn serve<S: LanguageServer>(
     stdin: impl AsyncRead + Unpin,
     mut service: LspService<S>,
     socket: ClientSocket,
     outbox: Outbox,
+    heard: impl Fn(),
 ) {
     let (mut requests, mut answers) = socket.split();
     let asked = Asked::default();
@@ -91,6 +92,7 @@ pub(crate) async fn serve<S: LanguageServer>(
             };
             match decode(&body, &asked) {
                 Ok(Message::Request(request)) => {
+                    heard();
                     let exits = request.method() == "exit";
                     handle(&mut service, request, &outbox).await;
                     if exits {

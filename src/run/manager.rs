@@ -18,8 +18,9 @@ use super::task::{Task, Voice, recipes};
 use crate::config::Settings;
 use crate::engine::ledger::Ledger;
 use crate::engine::owner::random_id;
-use crate::engine::{EngineError, Engines};
+use crate::engine::{Engine, EngineError, Engines};
 use crate::language::Language;
+use crate::metrics::Metrics;
 use crate::plan::{Plan, SourceFile};
 use crate::protocol::{Event, PoolStatus, Range, RunStatus};
 use crate::snippet::Snippet;
@@ -106,6 +107,7 @@ pub struct Manager {
     bakery: Bakery,
     pulls: Pulls,
     ledger: Ledger,
+    metrics: Metrics,
 }
 
 /// A run under way.
@@ -129,17 +131,17 @@ impl Manager {
     #[must_use]
     pub fn new(engines: Arc<dyn Engines>) -> Self {
         let tasks = TaskTracker::new();
-        let ledger = Ledger::default();
+        let (ledger, metrics) = (Ledger::default(), Metrics::default());
         let (pool, bakery) = (Pool::new(tasks.clone()), Bakery::new(tasks.clone(), ledger.clone()));
-        let pulls = Pulls::new(tasks.clone(), ledger.clone());
-        Self { engines, runs: Arc::default(), next: Arc::default(), tasks, pool, bakery, pulls, ledger }
+        let pulls = Pulls::new(tasks.clone(), ledger.clone(), metrics.clone());
+        Self { engines, runs: Arc::default(), next: Arc::default(), tasks, pool, bakery, pulls, ledger, metrics }
     }
 
     /// The same, noting in `ledger` which images it brought and used.
     #[must_use]
     pub fn noting(mut self, ledger: Ledger) -> Self {
         self.bakery = Bakery::new(self.tasks.clone(), ledger.clone());
-        self.pulls = Pulls::new(self.tasks.clone(), ledger.clone());
+        self.pulls = Pulls::new(self.tasks.clone(), ledger.clone(), self.metrics.clone());
         self.ledger = ledger;
         self
     }
@@ -228,6 +230,7 @@ impl Manager {
             bakery: self.bakery.clone(),
             pulls: self.pulls.clone(),
             ledger: self.ledger.clone(),
+            metrics: self.metrics.clone(),
         };
         let registered = Registered { runs: Arc::clone(&self.runs), number };
         self.tasks.spawn(task.run(registered));
@@ -300,6 +303,23 @@ impl Manager {
     #[must_use]
     pub fn pool(&self) -> Vec<PoolStatus> {
         self.pool.status()
+    }
+
+    /// What was counted of all runs and pulls.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Tells when [`Manager::pool`] has changed.
+    #[must_use]
+    pub fn pool_changes(&self) -> watch::Receiver<()> {
+        self.pool.changes()
+    }
+
+    /// An engine answers again: containers wait on it as before.
+    pub fn engine_returned(&self, engine: &Arc<dyn Engine>) {
+        self.pool.renew(engine);
     }
 
     /// An image was replaced: nothing that was made from it before may take a run.

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Duration, Instant};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -109,6 +109,8 @@ impl State {
 pub(super) struct Pool {
     state: Arc<Mutex<State>>,
     changed: Arc<Notify>,
+    /// What waits is not what it was.
+    moved: watch::Sender<()>,
     tasks: TaskTracker,
     keeper: Arc<Mutex<Option<AbortOnDropHandle<()>>>>,
 }
@@ -116,14 +118,32 @@ pub(super) struct Pool {
 impl Pool {
     /// An empty pool whose starts and removals are tracked by `tasks`.
     pub(super) fn new(tasks: TaskTracker) -> Self {
-        Self { state: Arc::default(), changed: Arc::default(), tasks, keeper: Arc::default() }
+        let (state, changed, moved, keeper) = Default::default();
+        Self { state, changed, moved, tasks, keeper }
     }
 
     /// A container of exactly this recipe that waits or is on its way, if there is one.
     pub(super) fn take(&self, recipe: &Recipe) -> Option<Taken> {
         let (taken, dead) = self.lock().shelf(recipe)?.take();
         self.discard(dead);
+        self.moved.send_replace(());
         taken
+    }
+
+    /// Tells when what waits has changed.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.moved.subscribe()
+    }
+
+    /// An engine answers again, perhaps over another connection: what waits for it is made anew at once.
+    pub(super) fn renew(&self, engine: &Arc<dyn Engine>) {
+        let place = engine.place();
+        for shelf in self.lock().shelves.iter_mut().filter(|shelf| shelf.engine.place() == place) {
+            shelf.engine = Arc::clone(engine);
+            shelf.try_again();
+        }
+        self.drop_dead();
+        self.changed.notify_one();
     }
 
     /// Says that runs of this recipe are to be expected: from now on some wait for them. `soon` lets a run go first.
@@ -285,6 +305,7 @@ impl Pool {
             }
         }
         self.discard(surplus);
+        self.moved.send_replace(());
     }
 
     /// Wakes the keeper when a waiting container ends.
@@ -360,6 +381,7 @@ impl Pool {
                     tracing::warn!(container = handle.name(), %error, "a waiting container could not be removed");
                 }
             });
+            self.moved.send_replace(());
         }
     }
 

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::engine::ledger::Ledger;
 use crate::engine::{Engine, EngineError, PullProgress};
+use crate::metrics::{Metrics, Pulled};
 
 /// Pauses before each further attempt.
 const BACK_OFF: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(8)];
@@ -106,11 +107,12 @@ pub(super) struct Pulls {
     tasks: TaskTracker,
     closed: CancellationToken,
     ledger: Ledger,
+    metrics: Metrics,
 }
 
 impl Pulls {
-    pub(super) fn new(tasks: TaskTracker, ledger: Ledger) -> Self {
-        Self { flights: Arc::default(), tasks, closed: CancellationToken::new(), ledger }
+    pub(super) fn new(tasks: TaskTracker, ledger: Ledger, metrics: Metrics) -> Self {
+        Self { flights: Arc::default(), tasks, closed: CancellationToken::new(), ledger, metrics }
     }
 
     /// Stops all.
@@ -134,7 +136,7 @@ impl Pulls {
         flights.insert(key, (Arc::downgrade(&flight), state.clone()));
         drop(flights);
         let (engine, stop, reference) = (Arc::clone(engine), flight.0.clone(), image.to_owned());
-        let ledger = self.ledger.clone();
+        let (ledger, metrics) = (self.ledger.clone(), self.metrics.clone());
         self.tasks.spawn(async move {
             let fetching = async {
                 fetch(engine.as_ref(), &reference, &sender).await?;
@@ -143,7 +145,14 @@ impl Pulls {
                 }
                 Ok(())
             };
-            let Some(end) = stop.run_until_cancelled(fetching).await else { return };
+            let end = stop.run_until_cancelled(fetching).await;
+            let how = match &end {
+                None => Pulled::Cancelled,
+                Some(Ok(())) => Pulled::Here,
+                Some(Err(_)) => Pulled::Failed,
+            };
+            metrics.pulled(how, sender.borrow().progress.done_bytes);
+            let Some(end) = end else { return };
             match &end {
                 Ok(()) => tracing::info!(image = reference, "fetched an image"),
                 Err(error) => tracing::warn!(%error, "an image could not be fetched"),

@@ -54,14 +54,22 @@ pub(super) struct StageEnd {
     pub(super) truncated: bool,
 }
 
-/// Numbers the output of a run.
+/// Numbers the output of a run, and measures it.
 #[derive(Debug, Default)]
-pub(super) struct Sequence(u64);
+pub(super) struct Sequence {
+    next: u64,
+    /// When the first came.
+    pub(super) first: Option<Instant>,
+    /// Bytes on standard output and standard error.
+    pub(super) printed: [u64; 2],
+}
 
 impl Sequence {
     pub(super) fn event(&mut self, run_id: &str, stream: Stream, text: String, raw: Bytes) -> Event {
-        let seq = self.0;
-        self.0 += 1;
+        let seq = self.next;
+        self.next += 1;
+        self.first.get_or_insert_with(Instant::now);
+        self.printed[usize::from(stream == Stream::Stderr)] += text.len().max(raw.len()) as u64;
         Event::Output(Output { run_id: run_id.to_owned(), seq, stream, text, raw })
     }
 }

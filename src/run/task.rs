@@ -19,6 +19,7 @@ use crate::engine::ledger::Ledger;
 use crate::engine::owner::random_id;
 use crate::engine::{Container, Engine, EngineError, Engines, Spec};
 use crate::language::Language;
+use crate::metrics::{Metrics, Ran};
 use crate::plan::{CODE_DIR, Plan, Stage};
 use crate::protocol::{Event, Finished, Outcome, Phase, PhaseName, PhaseState, PhaseUsage, Receipt, Started, Stream};
 use crate::report::{self, Message};
@@ -61,6 +62,18 @@ struct Record {
     truncated: bool,
     receipt: Option<Receipt>,
     messages: Vec<Message>,
+    /// When its turn came.
+    begun: Option<Instant>,
+    warm: Option<bool>,
+    sequence: Sequence,
+}
+
+impl Record {
+    fn counted(&self) -> Ran {
+        let Some(begun) = self.begun else { return Ran::default() };
+        let first_byte = self.sequence.first.map(|first| first.into_std().saturating_duration_since(begun));
+        Ran { first_byte, duration: begun.elapsed(), warm: self.warm, printed: self.sequence.printed }
+    }
 }
 
 /// Owns everything that one run needs.
@@ -75,6 +88,7 @@ pub(super) struct Task {
     pub(super) bakery: Bakery,
     pub(super) pulls: Pulls,
     pub(super) ledger: Ledger,
+    pub(super) metrics: Metrics,
 }
 
 impl Task {
@@ -88,6 +102,7 @@ impl Task {
         if let Some(error) = &verdict.error {
             tracing::info!(run = self.voice.run_id, outcome = ?verdict.outcome, error, "run ended");
         }
+        self.metrics.ran(&self.request.language.name, verdict.outcome, record.counted());
         let diagnostics = verdict::diagnostics(&self.request, &verdict, &record.messages);
         let finished = Finished {
             run_id: self.voice.run_id.clone(),
@@ -116,6 +131,7 @@ impl Task {
                 None => return Ok(Verdict::cancelled()),
             },
         };
+        record.begun = Some(Instant::now());
         let wish = self.request.settings.engine_wish();
         let Some(engine) = cancel.run_until_cancelled(self.engines.engine(&wish)).await else {
             return Ok(Verdict::cancelled());
@@ -133,6 +149,7 @@ impl Task {
         );
         let taken = self.take(&engine, plan);
         let warm = taken.iter().all(|taken| matches!(taken, Some(Taken::Ready(_))));
+        record.warm = (self.request.settings.warm.enabled && !self.request.cold).then_some(warm);
         self.started(engine.name(), plan, warm).await;
         let Some(vessels) = cancel.run_until_cancelled(self.vessels(&engine, plan, taken)).await else {
             return Ok(Verdict::cancelled());
@@ -140,10 +157,9 @@ impl Task {
         let mut vessels = vessels?.into_iter();
         let pack = guest::pack(&plan.files);
         let mut tar = vec![pack.map_err(|error| failed("pack the program", &error.to_string()))?];
-        let mut sequence = Sequence::default();
         let mut verdict = Verdict::failure("the plan has no stage".to_owned());
         for (stage, vessel) in plan.stages.iter().zip(vessels.by_ref()) {
-            let (after, artifacts) = self.stage(stage, vessel, &tar, &mut sequence, record).await;
+            let (after, artifacts) = self.stage(stage, vessel, &tar, record).await;
             verdict = after;
             if stage.phase == PhaseName::Compile && verdict.exit_code != Some(0) || verdict.outcome != Outcome::Exited {
                 break;
@@ -206,7 +222,6 @@ impl Task {
         stage: &Stage,
         vessel: Vessel,
         tar: &[Bytes],
-        sequence: &mut Sequence,
         record: &mut Record,
     ) -> (Verdict, Vec<Bytes>) {
         let Vessel { container, booted } = vessel;
@@ -232,6 +247,7 @@ impl Task {
         let input = if stage.phase == PhaseName::Run { self.input.take() } else { None };
         let format = self.request.language.report;
         let quiet = report::for_machines(format, stage.phase);
+        let sequence = &mut record.sequence;
         let job = Job { voice: &self.voice, stage, nonce: &nonce, sequence, quiet, raw: self.request.raw };
         let mut end = stage::run(job, container, opening, input).await;
         let wall = begun.elapsed();
@@ -254,7 +270,7 @@ impl Task {
             let text = report::render(end.stderr.as_str(), &messages, &self.request.snippet);
             if !text.is_empty() {
                 let (text, raw) = if self.request.raw { (String::new(), text.into()) } else { (text, Bytes::new()) };
-                self.voice.say(sequence.event(&self.voice.run_id, Stream::Stderr, text, raw)).await;
+                self.voice.say(record.sequence.event(&self.voice.run_id, Stream::Stderr, text, raw)).await;
             }
         }
         record.messages.extend(messages);

@@ -63,7 +63,7 @@ class Server:
         self.seen = {}
 
         def timed(message):
-            if message and message.get("method", "").startswith("runpen/"):
+            if message and "runId" in (message.get("params") or {}):
                 self.seen.setdefault((message["params"]["runId"], message["method"]), time.perf_counter())
             note(message)
 

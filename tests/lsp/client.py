@@ -155,7 +155,7 @@ class Client:
         events, place = [], 0
         while True:
             message, place = self.wait(
-                lambda m: m.get("method", "").startswith("runpen/") and m["params"]["runId"] == run_id, place, patience
+                lambda m: m.get("method", "").startswith("runpen/") and m["params"].get("runId") == run_id, place, patience
             )
             events.append(message["params"])
             if message["method"] == "runpen/finished":

@@ -96,6 +96,7 @@ impl Builder {
             output: Some(output),
             input: BufReader::new(input),
             inbox: VecDeque::new(),
+            standings: VecDeque::new(),
             task: Some(task),
             next_id: 0,
         }
@@ -109,6 +110,8 @@ pub(crate) struct TestServer {
     output: Option<DuplexStream>,
     input: BufReader<DuplexStream>,
     inbox: VecDeque<Value>,
+    /// What was said of the engine: it may come at any time, so no test need read it.
+    standings: VecDeque<Value>,
     task: Option<JoinHandle<Ended>>,
     next_id: i64,
 }
@@ -237,7 +240,40 @@ impl TestServer {
         }
     }
 
+    /// What is said next of the engine that fits.
+    pub(crate) async fn standing(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            while let Some(standing) = self.standings.pop_front() {
+                if fits(&standing) {
+                    return standing;
+                }
+            }
+            let message = tokio::time::timeout(PATIENCE, self.read_one()).await;
+            let Ok(Some(message)) = message else { panic!("it was never said of the engine") };
+            self.sort(message);
+        }
+    }
+
+    fn sort(&mut self, mut message: Value) {
+        if message["method"] == "runpen/status" {
+            self.standings.push_back(message["params"].take());
+        } else {
+            self.inbox.push_back(message);
+        }
+    }
+
+    /// The next message but those of the engine.
     async fn read(&mut self) -> Option<Value> {
+        loop {
+            let message = self.read_one().await?;
+            if message["method"] != "runpen/status" {
+                return Some(message);
+            }
+            self.sort(message);
+        }
+    }
+
+    async fn read_one(&mut self) -> Option<Value> {
         let mut length = 0;
         loop {
             let mut line = String::new();

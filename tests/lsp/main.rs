@@ -10,6 +10,7 @@ mod diagnostics;
 mod documents;
 mod events;
 mod harness;
+mod health;
 mod initialize;
 mod lifecycle;
 mod outputs;

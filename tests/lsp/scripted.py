@@ -16,6 +16,7 @@ import stories  # noqa: E402
 import stories_editing  # noqa: E402, F401
 import stories_languages  # noqa: E402, F401
 import stories_mistakes  # noqa: E402, F401
+import stories_status  # noqa: E402, F401
 from tally import Tally  # noqa: E402
 
 

@@ -7,6 +7,7 @@ All containers of its own daemon are Runpen's: what is left is counted there.
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -172,6 +173,49 @@ def a_pool_survives_the_restart_of_its_daemon(machine):
     # What the daemon was too far away to remove is not forgotten.
     machine.gc()
     until("nothing is left", lambda: not machine.daemon.containers("--all"))
+
+
+def standing(editor, since, fits):
+    """What is said of the engine without being asked."""
+    message, _ = editor.wait(lambda m: m.get("method") == "runpen/status" and fits(m["params"]), since)
+    return message["params"]
+
+
+@story
+def what_the_daemon_does_is_told_without_being_asked(machine):
+    """It ends, comes back, hangs and goes on: each is told by itself, and the pool is full again without a run."""
+    editor = machine.editor()
+    full = lambda now: sum(one["waiting"] for one in now["pool"]) == 2  # noqa: E731
+    standing(editor, 0, lambda now: "engine" in now and full(now))
+    for _ in range(2):
+        since = len(editor.log)
+        machine.daemon.stop()
+        ended = time.monotonic()
+        standing(editor, since, lambda now: "error" in now)
+        gone = time.monotonic() - ended
+        since = len(editor.log)
+        machine.daemon.start()
+        started = time.monotonic()
+        standing(editor, since, lambda now: "engine" in now)
+        back = time.monotonic() - started
+        standing(editor, since, full)
+        print(f"        gone after {gone * 1000:.0f} ms, back after {back * 1000:.0f} ms")
+    since = len(editor.log)
+    # It is asked while somebody is there.
+    editor.change("file:///w/a.sh", 2, (0, 0), (0, 0), " ")
+    machine.daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        hung = time.monotonic()
+        reason = standing(editor, since, lambda now: "error" in now)["error"]
+        hung = time.monotonic() - hung
+        assert "does not answer" in reason, reason
+        since = len(editor.log)
+    finally:
+        machine.daemon.process.send_signal(signal.SIGCONT)
+    standing(editor, since, lambda now: "engine" in now)
+    print(f"        hanging after {hung * 1000:.0f} ms")
+    assert machine.run(editor)["outcome"] == "exited"
+    assert editor.leave() == 0
 
 
 @story

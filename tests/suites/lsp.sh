@@ -4,4 +4,6 @@ set -euo pipefail
 
 cargo test --locked --test lsp
 cargo build --locked
+PYTHONPATH=$(tests/setup/prometheus.sh)
+export PYTHONPATH
 python3 tests/lsp/scripted.py "${CARGO_TARGET_DIR:-target}/debug/runpen"

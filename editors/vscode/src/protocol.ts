@@ -93,12 +93,16 @@ export interface PullAnswer {
   images: { language: string; image: string; present: boolean; error?: string }[]
 }
 
-export interface Status {
-  version: string
+/** How the engine stands and what waits: told when it changes. */
+export interface Standing {
   engine?: { name: string; version: string; endpoint: string; runtime: string }
   error?: string
-  images: { language: string; image: string; present: boolean }[]
   pool: { language: string; waiting: number }[]
+}
+
+export interface Status extends Standing {
+  version: string
+  images: { language: string; image: string; present: boolean }[]
   runs: { runId: string; uri?: string; language: string; elapsedMs: number }[]
 }
 

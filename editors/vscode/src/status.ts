@@ -1,7 +1,7 @@
 /** The status bar's item: the engine, what waits, what runs; a click gives the receipt and the actions. */
 
 import * as vscode from 'vscode'
-import type { Status } from './protocol.ts'
+import type { Standing, Status } from './protocol.ts'
 import type { Progress } from './progress.ts'
 import type { Run, Runs } from './runs.ts'
 import type { Server, ServerState } from './server/server.ts'
@@ -11,7 +11,7 @@ import { duration, title, well } from './words.ts'
 export interface Seen {
   state: ServerState
   reason: string
-  status: Status | undefined
+  status: Standing | undefined
   running: readonly Run[]
   /** Images are being fetched ahead of need. */
   pulling: boolean
@@ -72,18 +72,9 @@ export function face(seen: Seen): { text: string; tooltip: string; wrong: boolea
   return { text: `$(shield) ${name}${waiting > 0 ? ' warm' : ''}`, tooltip: lines.join('\n'), wrong: false }
 }
 
-/** A run may leave the pool one container short: what waits is asked for again a little later. */
-const SETTLE_MS = 2000
-/** While nothing waits, or no engine answers, it is asked for some more times: neither is told by itself. */
-const AGAIN_MS = 5000
-const AGAIN_TIMES = 24
-
 export class StatusItem implements vscode.Disposable {
   private readonly item: vscode.StatusBarItem
-  private status: Status | undefined
-  private asking = false
-  private again = 0
-  private timer: NodeJS.Timeout | undefined
+  private status: Standing | undefined
 
   constructor(
     private readonly server: Server,
@@ -101,60 +92,34 @@ export class StatusItem implements vscode.Disposable {
       asked: draw,
       started: draw,
       phase: draw,
-      finished: () => {
-        draw()
-        this.later()
-      },
+      finished: draw,
     })
     progress.onDidChange(draw)
     server.onDidChange((state) => {
       if (state !== 'running') {
         this.status = undefined
-      } else {
-        void this.refresh()
-        this.later()
       }
+      draw()
+    })
+    server.onDidTell((standing) => {
+      this.status = standing
       draw()
     })
     draw()
     this.item.show()
   }
 
+  /** Asks now, with all that the server knows. */
   async refresh(): Promise<Status | undefined> {
     // A server that does not run is not started for this.
-    if (!this.asking && this.server.running() !== undefined) {
-      this.asking = true
-      try {
-        this.status = await this.ask()
-      } finally {
-        this.asking = false
-      }
-      this.draw()
-    }
-    return this.status
+    const status = this.server.running() === undefined ? undefined : await this.ask()
+    this.status = status ?? this.status
+    this.draw()
+    return status
   }
 
   dispose(): void {
-    clearTimeout(this.timer)
     this.item.dispose()
-  }
-
-  private later(): void {
-    this.again = AGAIN_TIMES
-    this.arm(SETTLE_MS)
-  }
-
-  private arm(ms: number): void {
-    clearTimeout(this.timer)
-    this.timer = setTimeout(() => {
-      void this.refresh().then((status) => {
-        const settled = status?.engine !== undefined && status.pool.some(({ waiting }) => waiting > 0)
-        if (!settled && this.server.state === 'running' && this.again > 0) {
-          this.again -= 1
-          this.arm(AGAIN_MS)
-        }
-      })
-    }, ms)
   }
 
   face(): ReturnType<typeof face> {

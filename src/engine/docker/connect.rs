@@ -47,7 +47,7 @@ pub(super) struct Connection {
     pub(super) kind: Kind,
     /// Of one on another machine.
     pub(super) signs: Option<Arc<Signs>>,
-    /// Of Podman.
+    /// Absent where it cannot be had, which a Podman is not used without.
     pub(super) raw: Option<Raw>,
 }
 
@@ -138,7 +138,7 @@ async fn dial(place: &Place, deadline: Duration) -> Result<Connection, String> {
     let podman = version.components.iter().flatten().any(|component| component.name.contains("Podman"));
     let kind = if podman { Kind::Podman } else { Kind::Docker };
     let version = version.version.unwrap_or_else(|| "unknown".to_owned());
-    let raw = if podman { Some(Raw::new(place)?) } else { None };
+    let raw = if podman { Some(Raw::new(place)?) } else { Raw::new(place).ok() };
     Ok(Connection { client, endpoint: place.endpoint.clone(), version, kind, signs, raw })
 }
 
@@ -182,6 +182,7 @@ mod tests {
         assert!(!text.contains('\n'));
     }
 
+    #[cfg(unix)]
     #[tokio::test]
     async fn a_socket_that_never_answers_costs_the_deadline_only() {
         let folder = tempfile::tempdir().unwrap();

@@ -26,6 +26,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::Uri;
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -103,7 +104,7 @@ pub(super) fn client(place: &Place, timeout: u64) -> Result<(Docker, Arc<Signs>)
     Ok((docker, signs))
 }
 
-/// Requests by hand, for answers that bollard cannot read.
+/// Requests by hand, for answers that bollard cannot read or that nobody should.
 pub(super) struct Raw(Client<Connector, Empty<Bytes>>);
 
 impl Raw {
@@ -121,11 +122,16 @@ impl Raw {
 
     /// Status and body of an answer.
     pub(super) async fn get(&self, path: &str) -> Result<(u16, Bytes), String> {
+        let (status, body) = self.open(path).await?;
+        let body = body.collect().await.map_err(|error| error.to_string())?;
+        Ok((status, body.to_bytes()))
+    }
+
+    /// The same, with a body that is yet to come.
+    pub(super) async fn open(&self, path: &str) -> Result<(u16, Incoming), String> {
         let uri: Uri = format!("http://engine{path}").parse().map_err(|error| format!("{path}: {error}"))?;
         let answer = self.0.get(uri).await.map_err(|error| error.to_string())?;
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.map_err(|error| error.to_string())?;
-        Ok((status, body.to_bytes()))
+        Ok((answer.status().as_u16(), answer.into_body()))
     }
 }
 
@@ -415,6 +421,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[tokio::test]
     async fn what_ssh_complains_of_is_heard() {
         let signs = Arc::new(Signs::default());
@@ -431,6 +438,7 @@ mod tests {
         assert_eq!(signs.complaint().unwrap(), "no such host");
     }
 
+    #[cfg(unix)]
     #[tokio::test]
     async fn closing_the_input_of_ssh_is_end_of_file_there() {
         use tokio::io::AsyncWriteExt as _;

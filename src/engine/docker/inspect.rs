@@ -5,11 +5,11 @@ use bollard::errors::Error;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::InspectContainerOptions;
 
-use super::Shared;
+use super::{Kind, Shared};
 
 /// The container, as the engine holds it.
 pub(super) async fn inspect(shared: &Shared, id: &str) -> Result<ContainerInspectResponse, Error> {
-    let Some(raw) = &shared.raw else {
+    let Some(raw) = shared.raw.as_ref().filter(|_| shared.kind == Kind::Podman) else {
         return shared.client.inspect_container(id, None::<InspectContainerOptions>).await;
     };
     let (status_code, body) = raw

@@ -54,6 +54,7 @@ impl Pulse {
         Self { lost, task: Some(task), _standing: None }
     }
 
+    /// Whether anybody asks.
     pub(super) fn watches(&self) -> bool {
         self.task.is_some()
     }

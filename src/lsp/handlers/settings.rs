@@ -22,6 +22,7 @@ use crate::config::Settings;
 use crate::lsp::capabilities::{self, Capabilities};
 use crate::lsp::documents::path_of;
 use crate::lsp::session::Shared;
+use crate::lsp::standing;
 
 /// Name of our section.
 const SECTION: &str = "runpen";
@@ -111,6 +112,8 @@ pub(crate) fn initialize(session: &Shared, params: &InitializeParams) -> Capabil
 /// Asks the client for its section; the answer comes when it comes.
 pub(crate) fn pull(session: &Shared) {
     if !session.capabilities().configuration {
+        // What `initialize` brought is all there is.
+        export(session);
         return;
     }
     let session = Arc::clone(session);
@@ -148,8 +151,15 @@ fn take(session: &Shared, section: Value) {
     }
     editor.said.clear();
     drop(editor);
-    let _ = load(session, None);
+    export(session);
     super::sync::expect_all(session);
+}
+
+/// Does what these settings want done at once.
+fn export(session: &Shared) {
+    if let Ok(settings) = load(session, None) {
+        standing::export(session, &settings);
+    }
 }
 
 /// Takes what happened to the open folders.

@@ -36,9 +36,7 @@ pub(crate) async fn status(session: &Shared) -> Status {
 
 async fn ask(session: &Shared, settings: &Settings) -> Result<(EngineStatus, Vec<ImageStatus>), EngineError> {
     let engine: Arc<dyn Engine> = session.backend.engines.engine(&settings.engine_wish()).await?;
-    let info = engine.info().await?;
-    let status =
-        EngineStatus { name: info.name, version: info.version, endpoint: info.endpoint, runtime: info.runtime };
+    let status = engine.info().await?.into();
     let mut images = Vec::with_capacity(settings.languages.0.len());
     for language in settings.languages.0.values() {
         let present = engine.image(&language.image).await?.is_some();

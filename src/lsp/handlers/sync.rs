@@ -3,8 +3,8 @@
 use tower_lsp::ls_types::{DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams};
 
 use crate::lsp::documents::Key;
-use crate::lsp::pulls;
 use crate::lsp::session::Shared;
+use crate::lsp::{pulls, standing};
 
 pub(crate) fn opened(session: &Shared, params: DidOpenTextDocumentParams) {
     let document = params.text_document;
@@ -24,6 +24,7 @@ fn expect(session: &Shared, key: &Key) {
     let Some(Ok(source)) = session.board().documents.source_of(key) else { return };
     let Ok(settings) = super::settings::load(session, source.path.as_deref()) else { return };
     if let Some(language) = super::command::language_of(&settings, &source) {
+        standing::follow(session, &settings);
         pulls::ahead(session, &source, language, &settings);
     }
 }

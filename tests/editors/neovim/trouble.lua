@@ -38,6 +38,39 @@ return {
     end,
   },
   {
+    'the status line follows an engine that ends and comes back',
+    function()
+      local folder = vim.fn.tempname()
+      vim.fn.mkdir(folder, 'p')
+      local engine = require('daemon').new(folder .. '/engine.sock')
+      local line = [[vim.o.laststatus = 2; vim.o.statusline = "<%{v:lua.require'runpen'.statusline()}>"
+        vim.api.nvim_create_autocmd('User', { pattern = 'RunpenStatus', callback = function(args)
+          _G.standing = args.data
+        end })
+        vim.lsp.enable('runpen')]]
+      local env = { DOCKER_HOST = 'unix://' .. engine.path }
+      with({ init = line, env = env, options = { settings = { engine = 'docker' } } }, function(child)
+        child:edit('followed.py', { 'print(1)' })
+        local function full()
+          return child:lua([[return _G.standing and _G.standing.pool[1] and _G.standing.pool[1].waiting]]) == 2
+        end
+        child:wait('a full pool', full)
+        child:wait_screen('<>')
+        for _ = 1, 2 do
+          engine:stop()
+          child:wait_screen('<no engine>')
+          child:assert_calm()
+          engine:start()
+          child:wait_screen('<>')
+          child:wait('a full pool again', full)
+        end
+        child:command('Runpen')
+        assert(child:finished().outcome == 'exited')
+      end)
+      engine:stop()
+    end,
+  },
+  {
     'a server that dies at once is one line',
     function()
       with({ cmd = { 'false' } }, function(child)

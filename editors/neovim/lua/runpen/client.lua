@@ -55,6 +55,7 @@ local function gone(code, signal)
   -- Called from where the editor must not be touched, not even to load a module.
   vim.schedule(function()
     require('runpen.runs').lost()
+    require('runpen.standing').take(nil)
     if vim.v.exiting == vim.NIL and (code ~= 0 or (signal ~= 0 and signal ~= 15)) then
       local how = signal ~= 0 and ('signal %d'):format(signal) or ('exit code %d'):format(code)
       message.warn(('the server ended (%s), the next run starts it again'):format(how))
@@ -127,6 +128,9 @@ function M.config()
     handlers['runpen/' .. event] = function(_, params)
       require('runpen.runs')[event](params)
     end
+  end
+  handlers['runpen/status'] = function(_, params)
+    require('runpen.standing').take(params)
   end
   -- Neovim would make a buffer of that name for a document that has none.
   handlers['textDocument/publishDiagnostics'] = function(err, params, ctx)

@@ -299,10 +299,12 @@ function M.on(name, listener)
   return runs().on(name, listener)
 end
 
---- For a status line. Loads nothing: it is empty until something ran.
+--- For a status line. Loads nothing: it is empty until something ran, or there is no engine to run it.
 ---@return string
 function M.statusline()
-  return package.loaded['runpen.runs'] and runs().statusline() or ''
+  local ran = package.loaded['runpen.runs'] and runs().statusline() or ''
+  local standing = package.loaded['runpen.standing'] and require('runpen.standing').statusline() or ''
+  return standing ~= '' and standing or ran
 end
 
 return M

@@ -14,7 +14,7 @@ import {
   type DynamicFeature,
   type StaticFeature,
 } from 'vscode-languageclient/node'
-import type { Finished, Language, Output, Phase, Started } from '../protocol.ts'
+import type { Finished, Language, Output, Phase, Standing, Started } from '../protocol.ts'
 import type { Work } from '../progress.ts'
 import type { Runs } from '../runs.ts'
 import type { Layers } from '../settings.ts'
@@ -32,6 +32,7 @@ export interface Wiring {
   warned: (text: string) => void
   /** What the server says of its work, and the way to give it up. */
   work: (token: string, work: Work, cancel: () => void) => void
+  standing: (standing: Standing) => void
   closed: () => void
 }
 
@@ -117,6 +118,7 @@ export function createClient(wiring: Wiring): LanguageClient {
   client.onNotification('runpen/finished', (event: Finished) => {
     runs.finished(event)
   })
+  client.onNotification('runpen/status', wiring.standing)
   return client
 }
 

@@ -6,7 +6,7 @@
 import * as os from 'node:os'
 import * as vscode from 'vscode'
 import { State as ClientState, type LanguageClient } from 'vscode-languageclient/node'
-import type { Language } from '../protocol.ts'
+import type { Language, Standing } from '../protocol.ts'
 import type { Work } from '../progress.ts'
 import type { Runs } from '../runs.ts'
 import type { Layers } from '../settings.ts'
@@ -34,6 +34,9 @@ export class Server implements vscode.Disposable {
 
   private readonly changed = new vscode.EventEmitter<ServerState>()
   readonly onDidChange = this.changed.event
+  private readonly told = new vscode.EventEmitter<Standing>()
+  /** What the server says of its engine and of what waits. */
+  readonly onDidTell = this.told.event
   private readonly backoff = new Backoff()
   private client: LanguageClient | undefined
   private starting: Promise<void> | undefined
@@ -131,6 +134,7 @@ export class Server implements vscode.Disposable {
   dispose(): void {
     clearTimeout(this.timer)
     this.changed.dispose()
+    this.told.dispose()
   }
 
   private async attempt(): Promise<void> {
@@ -159,6 +163,9 @@ export class Server implements vscode.Disposable {
         layers,
         warned,
         work,
+        standing: (standing) => {
+          this.told.fire(standing)
+        },
         closed: () => {
           // A start that fails says so itself.
           if (this.state === 'running') {
