@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
+import { StandIn } from '../daemon.ts'
 import { until, work } from '../harness.ts'
 import { step } from './start.ts'
 import * as window from './window.ts'
@@ -73,6 +74,37 @@ export const stories: Story[] = [
         await step(title, true)
       }
       await shot('walkthrough')
+    },
+  ],
+  [
+    'the status bar follows an engine that ends, hangs and comes back',
+    async () => {
+      const engine = new StandIn(path.join(work, 'engine.sock'))
+      await engine.start()
+      await open('hello.py')
+      await settings({ 'runpen.dockerHost': `unix://${engine.socket}` }, 'User')
+      await status(/docker warm/).waitFor()
+      for (let round = 0; round < 2; round += 1) {
+        const ended = Date.now()
+        await engine.stop()
+        await status('no engine').waitFor()
+        console.log(`        gone after ${String(Date.now() - ended)} ms`)
+        const started = Date.now()
+        await engine.start()
+        await status(/docker/).waitFor()
+        console.log(`        back after ${String(Date.now() - started)} ms`)
+      }
+      await status(/docker warm/).waitFor()
+      // Only what is asked hangs, and it is asked while somebody is there.
+      await page.locator('.monaco-editor').first().click()
+      await page.keyboard.type(' ')
+      engine.hang(true)
+      await status('no engine').waitFor()
+      engine.hang(false)
+      await status(/docker/).waitFor()
+      await settings({ 'runpen.dockerHost': undefined }, 'User')
+      await engine.stop()
+      await status(/docker/).waitFor()
     },
   ],
   [
