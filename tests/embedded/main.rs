@@ -9,5 +9,7 @@ mod isolation;
 mod life;
 mod limits;
 mod refusal;
+#[path = "../refused/mod.rs"]
+mod refused;
 mod speed;
 mod toolchains;

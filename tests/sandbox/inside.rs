@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
+#[cfg(target_os = "linux")]
+use crate::refused;
 use crate::support::{Bench, Kind, PYTHON, first, gives, probe, sandbox};
 
 /// Errors that mean "refused".
@@ -206,4 +208,18 @@ async fn another_run_leaves_no_trace() {
         let _ = other.stdin.shutdown().await;
         other.handle.remove().await.unwrap();
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+#[ignore = "needs an engine: tests/run.sh sandbox"]
+async fn every_call_that_the_table_refuses_is_refused_and_outside_it_is_not() {
+    if Kind::get() == Kind::Gvisor {
+        return; // The filter guards the machine's kernel, which no program in gVisor calls; what its own says is above.
+    }
+    let bench = Bench::new().await;
+    let ran = bench.run(PYTHON, &["python3", "-I", "-c", &refused::program()], sandbox()).await;
+    assert_eq!((ran.exit.status, ran.stderr.as_str()), (0, ""));
+    refused::check(&ran.stdout);
+    refused::check_outside();
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `enforced` | what the engine holds of the container, and the receipt |
 //! | `inside` | the same from inside, by trying |
+//! | `refused` | that no call of the table of refused ones is made; shared with the embedded engine's tests |
 //! | `exhaust` | fork, allocate, fill, open without end |
 //! | `hostile` | images that try to loosen it |
 //! | `life` | streams, ends, removal on every path, sweeping |
@@ -28,4 +29,7 @@ mod inside;
 mod life;
 mod live;
 mod pace;
+#[cfg(target_os = "linux")]
+#[path = "../refused/mod.rs"]
+mod refused;
 mod support;
