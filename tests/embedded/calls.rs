@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::harness::{engine, python};
-use crate::refused;
 
 /// Calls through the C library and prints each name with what came of it.
 const CALLER: &str = "
@@ -21,18 +20,6 @@ buf = ctypes.create_string_buffer(4096)
 async fn say(calls: &str) -> BTreeMap<String, String> {
     let text = python(&engine(), &format!("{CALLER}{calls}\nprint(json.dumps(said))")).await.ok();
     serde_json::from_str(&text).unwrap()
-}
-
-#[tokio::test]
-#[ignore = "needs Linux namespaces: tests/run.sh embedded"]
-async fn every_call_that_the_table_refuses_is_refused() {
-    refused::check(&python(&engine(), &refused::program()).await.ok());
-}
-
-#[test]
-#[ignore = "asks the kernel what it would say: tests/run.sh embedded"]
-fn outside_of_a_sandbox_the_kernel_answers_otherwise() {
-    refused::check_outside();
 }
 
 #[tokio::test]

@@ -12,4 +12,15 @@ mod refusal;
 #[path = "../refused/mod.rs"]
 mod refused;
 mod speed;
+mod support;
 mod toolchains;
+
+// The attack suite of the other engines, as it is. What of it is not here inspects images and daemons.
+#[path = "../sandbox/exhaust.rs"]
+mod exhaust;
+#[path = "../sandbox/inside.rs"]
+mod inside;
+#[path = "../sandbox/kind.rs"]
+mod kind;
+#[path = "../sandbox/live.rs"]
+mod live;

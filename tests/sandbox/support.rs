@@ -13,65 +13,19 @@ use runpen::protocol::{Receipt, Stream};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
+pub(crate) use crate::kind::{Kind, gives};
+
+/// What is attacked where nothing else is said.
+pub(crate) fn usual_kind() -> &'static str {
+    "docker"
+}
+
 /// Python, for the probe program.
 pub(crate) const PYTHON: &str = "runpen-test/python:3.13";
 /// A real Alpine: musl and `BusyBox`.
 pub(crate) const ALPINE: &str = "runpen-test/alpine:3.23";
 /// An image with no shell in it.
 pub(crate) const NO_SHELL: &str = "runpen-test/no-shell:1";
-
-/// The engine under test, as `RUNPEN_TEST_ENGINE_KIND` names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Docker,
-    RootlessDocker,
-    Podman,
-    /// Podman of an ordinary user.
-    UserPodman,
-    /// gVisor as a runtime of Docker's.
-    Gvisor,
-}
-
-impl Kind {
-    pub(crate) fn get() -> Self {
-        match std::env::var("RUNPEN_TEST_ENGINE_KIND").as_deref() {
-            Err(_) | Ok("docker") => Self::Docker,
-            Ok("docker-rootless") => Self::RootlessDocker,
-            Ok("podman") => Self::Podman,
-            Ok("podman-user") => Self::UserPodman,
-            Ok("gvisor") => Self::Gvisor,
-            Ok(other) => panic!("RUNPEN_TEST_ENGINE_KIND={other} is no engine that these tests know"),
-        }
-    }
-
-    pub(crate) fn is_podman(self) -> bool {
-        matches!(self, Self::Podman | Self::UserPodman)
-    }
-
-    /// The controls that it does not give, on cgroup version 1. Each is named in its receipt; no other may be.
-    pub(crate) fn lacks(self) -> Vec<&'static str> {
-        const FILES: [&str; 4] = ["/dev/shm files", "/runpen files", "/tmp files", "/var/tmp files"];
-        // Nobody but root may use the controllers of cgroup version 1.
-        const CGROUPS: [&str; 4] = ["cpus", "memory", "pids", "swap"];
-        let mut lacks = match self {
-            Self::Docker => Vec::new(),
-            Self::RootlessDocker => CGROUPS.to_vec(),
-            Self::Podman => [&FILES[..], &["cgroup namespace"]].concat(),
-            // It takes no limits on a process over this API.
-            Self::UserPodman => {
-                [&FILES[..], &CGROUPS, &["cgroup namespace", "core", "msgqueue", "nofile", "nproc"]].concat()
-            }
-            Self::Gvisor => [&FILES[..], &["processes", "shared memory", "mapped code", "memory of a child"]].concat(),
-        };
-        lacks.sort_unstable();
-        lacks
-    }
-}
-
-/// Whether the engine under test gives a control.
-pub(crate) fn gives(control: &str) -> bool {
-    !Kind::get().lacks().contains(&control)
-}
 
 /// No test waits longer for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
