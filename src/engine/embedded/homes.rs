@@ -11,6 +11,10 @@ const NEVER: [&str; 8] = ["/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "
 
 /// The folders in use of those that are listed, with `~` for `home`; and why a listed one is none.
 pub(super) fn resolve(listed: &[PathBuf], home: Option<&Path>) -> (Vec<PathBuf>, Vec<String>) {
+    resolve_but(&NEVER, listed, home)
+}
+
+fn resolve_but(never: &[&str], listed: &[PathBuf], home: Option<&Path>) -> (Vec<PathBuf>, Vec<String>) {
     let (mut folders, mut unusable) = (Vec::new(), Vec::new());
     for listed in listed {
         let folder = match (listed.strip_prefix("~"), home) {
@@ -18,7 +22,7 @@ pub(super) fn resolve(listed: &[PathBuf], home: Option<&Path>) -> (Vec<PathBuf>,
             _ => listed.clone(),
         };
         match in_use(&folder)
-            .and_then(|found| found.iter().map(|one| showable(one, home)).collect::<Result<Vec<_>, _>>())
+            .and_then(|found| found.iter().map(|one| showable(one, home, never)).collect::<Result<Vec<_>, _>>())
         {
             Ok(found) => folders.extend(found),
             Err(why) => unusable.push(format!("{}: {why}", listed.display())),
@@ -97,9 +101,9 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Where the folder really is, unless a sandbox may not show that.
-fn showable(folder: &Path, home: Option<&Path>) -> Result<PathBuf, String> {
+fn showable(folder: &Path, home: Option<&Path>, never: &[&str]) -> Result<PathBuf, String> {
     let real = folder.canonicalize().map_err(|error| error.to_string())?;
-    let covered = NEVER.iter().find(|never| real.starts_with(never) || Path::new(never).starts_with(&real));
+    let covered = never.iter().find(|never| real.starts_with(never) || Path::new(never).starts_with(&real));
     if let Some(covered) = covered {
         return Err(format!("{} cannot be shown: a sandbox has its own {covered}", real.display()));
     }
@@ -119,11 +123,6 @@ fn showable(folder: &Path, home: Option<&Path>) -> Result<PathBuf, String> {
 mod tests {
     use super::*;
 
-    /// A user's home that is not below `/tmp`, where nothing could be shown.
-    fn home() -> tempfile::TempDir {
-        tempfile::Builder::new().tempdir_in(env!("CARGO_MANIFEST_DIR").to_owned() + "/src").unwrap()
-    }
-
     fn make(home: &Path, folders: &[&str], files: &[(&str, &str)]) {
         for folder in folders {
             fs::create_dir_all(home.join(folder)).unwrap();
@@ -135,7 +134,10 @@ mod tests {
     }
 
     fn found(home: &Path, listed: &str) -> Result<Vec<String>, String> {
-        let (folders, unusable) = resolve(&[PathBuf::from(listed)], Some(home));
+        // Tests make their homes where a real one could not be shown.
+        let temporary = std::env::temp_dir();
+        let never: Vec<&str> = NEVER.into_iter().filter(|never| !temporary.starts_with(never)).collect();
+        let (folders, unusable) = resolve_but(&never, &[PathBuf::from(listed)], Some(home));
         let top = home.canonicalize().unwrap();
         let short = |folder: &PathBuf| folder.strip_prefix(&top).unwrap_or(folder).display().to_string();
         unusable.into_iter().next().map_or_else(|| Ok(folders.iter().map(short).collect()), Err)
@@ -143,7 +145,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_home_gives_the_version_in_use() {
-        let home = home();
+        let home = tempfile::tempdir().unwrap();
         let home = home.path();
         make(
             home,
@@ -183,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_no_toolchain_says_why() {
-        let home = home();
+        let home = tempfile::tempdir().unwrap();
         let home = home.path();
         assert!(found(home, "~/none").unwrap_err().contains("no such folder"));
         make(home, &["bin", ".pyenv/versions/3.1/bin", ".rustup/toolchains/x/bin", "empty"], &[]);
@@ -196,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_home_itself_and_what_a_sandbox_has_of_its_own_are_never_shown() {
-        let home = home();
+        let home = tempfile::tempdir().unwrap();
         make(home.path(), &["bin", "x/bin"], &[]);
         assert!(found(home.path(), "~").unwrap_err().contains("more than a toolchain"));
         let above = home.path().parent().unwrap().to_str().unwrap();
@@ -207,8 +209,12 @@ mod tests {
         for listed in ["/", "~/root"] {
             assert!(found(home.path(), listed).unwrap_err().contains("cannot be shown"), "{listed}");
         }
-        let temporary = tempfile::tempdir_in("/tmp").unwrap();
-        make(temporary.path(), &["bin"], &[]);
-        assert!(found(home.path(), temporary.path().to_str().unwrap()).unwrap_err().contains("its own /tmp"));
+        let (shown, unusable) = resolve(&["/tmp".into()], Some(home.path()));
+        assert!(shown.is_empty() && unusable[0].contains("/tmp: "), "{unusable:?}");
+        make(home.path(), &["tmp/bin"], &[]);
+        let below = home.path().join("tmp");
+        let below = below.to_str().unwrap();
+        let (shown, unusable) = resolve_but(&[below], &[below.into()], Some(home.path()));
+        assert!(shown.is_empty() && unusable[0].contains(&format!("a sandbox has its own {below}")), "{unusable:?}");
     }
 }
