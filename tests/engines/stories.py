@@ -285,10 +285,11 @@ def twenty_megabytes_over_a_throttled_link_stay_in_order_while_the_editor_is_ans
 @story
 def a_link_so_slow_that_no_question_is_answered_in_time_is_not_taken_for_dead():
     # A question stands in line behind three seconds of output; or behind all that the program is given to read.
+    begun = time.monotonic()
     with Throttle(1, 3000):
         ran = python("print('x' * 800_000)", "--json", "--timeout", "1m", engine=TLS)
-    finished = ran.finished()
-    assert finished["outcome"] == "exited" and finished["phases"][-1]["wallMs"] > 4000, finished
+    took = time.monotonic() - begun
+    assert ran.finished()["outcome"] == "exited" and took > 4, (took, ran.finished())
     program = LAB / "count.py"
     program.write_text("import sys\nprint(len(sys.stdin.buffer.read()))\n")
     with Throttle(1, 3000, towards="far"):
