@@ -1,7 +1,7 @@
 //! What was counted since the process began: runs by language and outcome, how long they took, pool, pulls, bytes. It owns
 //! the counters; who shows them is [`crate::status`]'s. It must not know engines or LSP.
 //!
-//! Labels are bounded: languages are those of the user's own table, and of more than [`LANGUAGES`] the rest counts as
+//! Labels are bounded: languages are those of the user's own table, and of more than `LANGUAGES` the rest counts as
 //! `other`, so nothing that a document says makes a new series.
 
 use std::collections::BTreeMap;

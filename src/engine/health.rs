@@ -4,7 +4,7 @@
 //!
 //! One task follows one engine, and says in a channel how it stands. That an engine is gone is told by itself
 //! ([`Engine::lost`]), without a clock. That one hangs shows only when it is asked, and asking keeps a laptop awake: so it is
-//! asked while somebody is there to see it, which is for [`PRESENT`] after each word from the editor. One that is gone is
+//! asked while somebody is there to see it, which is for `PRESENT` after each word from the editor. One that is gone is
 //! looked for with growing pauses: up to a second while somebody is there, else up to half a minute, and at once with the
 //! next word; on another machine the pauses are longer, since each look may be an `ssh`.
 //!
