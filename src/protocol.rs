@@ -174,6 +174,23 @@ pub enum Outcome {
     EngineFailure,
 }
 
+impl Outcome {
+    /// Its word on the wire.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Exited => "exited",
+            Self::Signaled => "signaled",
+            Self::CompileFailed => "compile_failed",
+            Self::TimedOut => "timed_out",
+            Self::OutOfMemory => "out_of_memory",
+            Self::OutputLimit => "output_limit",
+            Self::Cancelled => "cancelled",
+            Self::EngineFailure => "engine_failure",
+        }
+    }
+}
+
 /// What a phase used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -611,4 +628,17 @@ pub mod command {
         PULL_IMAGES,
         STATUS,
     ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_s_word_is_the_one_on_the_wire() {
+        use Outcome::{Cancelled, CompileFailed, EngineFailure, Exited, OutOfMemory, OutputLimit, Signaled, TimedOut};
+        for outcome in [Exited, Signaled, CompileFailed, TimedOut, OutOfMemory, OutputLimit, Cancelled, EngineFailure] {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.word());
+        }
+    }
 }

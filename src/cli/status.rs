@@ -66,14 +66,7 @@ fn table(server: &ServerStatus) -> String {
 
 fn words(counts: &LanguageCounts) -> String {
     let runs: u64 = counts.runs.values().sum();
-    let outcomes: Vec<_> = counts
-        .runs
-        .iter()
-        .map(|(outcome, count)| {
-            let name = serde_json::to_value(outcome).ok();
-            format!("{count} {}", name.as_ref().and_then(|name| name.as_str()).unwrap_or_default())
-        })
-        .collect();
+    let outcomes: Vec<_> = counts.runs.iter().map(|(outcome, count)| format!("{count} {}", outcome.word())).collect();
     let of = runs.max(1);
     let warm = counts.pool_hits * 100 / of;
     let first = mean(&counts.first_byte).map(|mean| format!(", first byte after {mean:.1} ms")).unwrap_or_default();

@@ -183,7 +183,7 @@ pub(super) fn diagnostics(request: &RunRequest, verdict: &Verdict, messages: &[M
         diagnostics.push(Diagnostic {
             range: place(&anchor),
             severity: Severity::Error,
-            code: serde_json::to_value(verdict.outcome).ok().and_then(|code| code.as_str().map(str::to_owned)),
+            code: Some(verdict.outcome.word().to_owned()),
             source: "runpen".to_owned(),
             message: error.clone(),
             related: Vec::new(),

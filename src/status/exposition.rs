@@ -5,7 +5,6 @@ use std::fmt::{self, Display, Write as _};
 
 use super::ServerStatus;
 use crate::metrics::{BOUNDS, Histogram, LanguageCounts};
-use crate::protocol::Outcome;
 
 type Languages = BTreeMap<String, LanguageCounts>;
 
@@ -29,7 +28,7 @@ pub fn text(status: &ServerStatus) -> String {
     page.head("runpen_runs_total", "counter", "Runs that ended, by language and outcome.");
     for (language, counts) in languages {
         for (outcome, count) in &counts.runs {
-            page.sample("runpen_runs_total", &[("language", language), ("outcome", word(*outcome))], count);
+            page.sample("runpen_runs_total", &[("language", language), ("outcome", outcome.word())], count);
         }
     }
     let help = "From the request of a run to its first byte of output.";
@@ -56,20 +55,6 @@ pub fn text(status: &ServerStatus) -> String {
     page.head("runpen_pulled_bytes_total", "counter", "Bytes of images that came.");
     page.sample("runpen_pulled_bytes_total", &[], counts.pulled_bytes);
     page.0
-}
-
-/// An outcome, as the wire has it.
-fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Exited => "exited",
-        Outcome::Signaled => "signaled",
-        Outcome::CompileFailed => "compile_failed",
-        Outcome::TimedOut => "timed_out",
-        Outcome::OutOfMemory => "out_of_memory",
-        Outcome::OutputLimit => "output_limit",
-        Outcome::Cancelled => "cancelled",
-        Outcome::EngineFailure => "engine_failure",
-    }
 }
 
 struct Page(String);
@@ -137,6 +122,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::{Metrics, Pulled, Ran};
+    use crate::protocol::Outcome;
 
     #[test]
     fn a_server_as_prometheus_reads_it() {
