@@ -117,6 +117,21 @@ need() {
   }
 }
 
+# Fetches a package of Python's once, with what is named beside it, and prints the folder to import it from.
+# usage: python_package NAME VERSION [PACKAGE==VERSION...]
+python_package() {
+  local name="$1" version="$2" folder="$state/$1-$2"
+  shift 2
+  if [[ ! -e $folder ]]; then
+    need pip3:python3-pip
+    say "$name: fetching $version"
+    rm -rf "$folder.new"
+    logged "$name" retry 3 pip3 install --no-deps --target "$folder.new" "$name==$version" "$@"
+    mv "$folder.new" "$folder"
+  fi
+  printf '%s\n' "$folder"
+}
+
 # Where cargo puts what it builds.
 target_folder() {
   echo "${CARGO_TARGET_DIR:-$PWD/target}"

@@ -52,6 +52,13 @@ class Machine:
         self.config.write_text(f'engine = "docker"\n[languages.shell]\nimage = "{self.image}"\n')
         self.environment = environment(self.daemon, self.folder.name, RUNPEN_CONFIG=str(self.config))
 
+    def derive(self, command, image):
+        """Makes an image of what a command leaves in ours."""
+        container = self.daemon.docker("create", IMAGE, "sh", "-c", command)
+        self.daemon.docker("start", "--attach", container)
+        self.daemon.docker("commit", container, image)
+        self.daemon.docker("rm", container)
+
     def editor(self, text="echo hello\n", **settings):
         editor = Client(BINARY, environment=self.environment)
         editor.initialize(initializationOptions=settings)
@@ -102,14 +109,11 @@ def a_server_killed_in_a_run_leaves_nothing_after_the_limit_and_the_next_one_swe
 @story
 def a_server_killed_while_it_bakes_leaves_nothing_that_runs(machine):
     """SIGKILL while a compiler compiles its library: it ends at once, no image is derived, and the next server sweeps."""
-    container = machine.daemon.docker("create", IMAGE, "sh", "-c", "echo 'sleep 3600' >/usr/bin/go && chmod +x /usr/bin/go")
-    machine.daemon.docker("start", "--attach", container)
-    machine.daemon.docker("commit", container, "story/go:1")
-    machine.daemon.docker("rm", container)
+    machine.derive("echo 'sleep 3600' >/usr/bin/go && chmod +x /usr/bin/go", "story/go:1")
     editor = machine.editor(languages={"go": {"image": "story/go:1"}})
     editor.open("file:///w/a.go", "go", "package main\n\nfunc main() {}\n")
     busy = lambda: any("sleep" in (machine.daemon.docker("top", one) or "") for one in machine.daemon.containers())
-    until("it compiles", lambda: busy())
+    until("it compiles", busy)
     editor.kill()
     until("nothing runs", lambda: not machine.daemon.containers())
     next_one = machine.editor(warm={"enabled": False})
@@ -244,10 +248,7 @@ def an_image_that_is_exchanged_under_a_full_pool_is_noticed(machine):
 @story
 def an_image_without_tar_or_shell_is_said_in_one_line(machine):
     """What an image lacks is named; the pool that cannot fill does not disturb."""
-    container = machine.daemon.docker("create", IMAGE, "sh", "-c", "rm -f /bin/tar /usr/bin/tar")
-    machine.daemon.docker("start", "--attach", container)
-    machine.daemon.docker("commit", container, "story/no-tar:1")
-    machine.daemon.docker("rm", container)
+    machine.derive("rm -f /bin/tar /usr/bin/tar", "story/no-tar:1")
     empty = machine.daemon.docker("import", "-", "story/no-shell:1", stdin=subprocess.DEVNULL)
     assert empty, "an empty image"
     for image, word in (("story/no-tar:1", "its image needs sh, dd and tar"), ("story/no-shell:1", "it has no /bin/sh")):
